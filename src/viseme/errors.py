@@ -1,0 +1,96 @@
+"""Every error that viseme raises on purpose.
+
+The tree, with the exit code of the command line in brackets::
+
+    VisemeError [1]
+    ├── InputError [3]             the speech: missing, unreadable, soundless, damaged samples
+    ├── AvatarError [4]            the avatar: unknown, damaged, of another format version
+    ├── ModelError [5]             the network: missing, not ONNX, other shapes than ours
+    ├── BackendError [6]           the back end: not installed, or failing on this machine
+    ├── OutputError [7]            the result: folder not writable, disk full, unknown format
+    └── MissingExtraError [8]      a part of viseme that is not installed
+
+Exit code 2 is a wrong command line, 130 an interrupt from the keyboard.
+
+Each message is one sentence (or two) that says what is wrong and what to do. Errors of the
+libraries underneath (PyAV, ONNX Runtime, OpenVINO, OpenCV, pydantic, the operating system) are
+translated at one boundary each and never reach a caller as they are.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "AvatarError",
+    "BackendError",
+    "InputError",
+    "MissingExtraError",
+    "ModelError",
+    "OutputError",
+    "VisemeError",
+    "VisemeWarning",
+]
+
+
+class VisemeError(Exception):
+    """Base of all errors of viseme; its text is a sentence meant for the user."""
+
+    exit_code: ClassVar[int] = 1
+    """What the command line exits with."""
+    http_status: ClassVar[int] = 500
+    """The HTTP status that a server answers with."""
+    grpc_status: ClassVar[str] = "INTERNAL"
+    """The name of the gRPC status code that a server answers with."""
+
+
+class InputError(VisemeError):
+    """The speech cannot be used."""
+
+    exit_code = 3
+    http_status = 400
+    grpc_status = "INVALID_ARGUMENT"
+
+
+class AvatarError(VisemeError):
+    """The avatar is unknown, or its bundle cannot be used."""
+
+    exit_code = 4
+    http_status = 404
+    grpc_status = "NOT_FOUND"
+
+
+class ModelError(VisemeError):
+    """The network is missing or does not fit."""
+
+    exit_code = 5
+    http_status = 500
+    grpc_status = "FAILED_PRECONDITION"
+
+
+class BackendError(VisemeError):
+    """The back end is not installed or fails on this machine."""
+
+    exit_code = 6
+    http_status = 503
+    grpc_status = "UNAVAILABLE"
+
+
+class OutputError(VisemeError):
+    """The result cannot be written."""
+
+    exit_code = 7
+    http_status = 500
+    grpc_status = "INTERNAL"
+
+
+class MissingExtraError(VisemeError):
+    """An optional part of viseme is not installed."""
+
+    exit_code = 8
+    http_status = 501
+    grpc_status = "UNIMPLEMENTED"
+
+
+class VisemeWarning(UserWarning):
+    """Something was wrong with the input, and viseme went on with what could be used."""
