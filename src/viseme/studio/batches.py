@@ -1,0 +1,83 @@
+"""What one step of training eats, whatever it comes from.
+
+A clip is a run of frames of one piece of speech. Its mel patches are cut exactly as the audio
+room cuts them (`docs/design/02-studio.md` has the picture): frame ``i`` hears the padded features
+``[i - 8, i + 8)``, so ``n`` frames need ``n + 15`` patches; where the window passes an end of the
+sound the features are zero, and ``valid`` says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Batch", "BatchShape", "Source", "clip_patches", "frame_count"]
+
+MEL_BINS = 80
+PATCH_FRAMES = 16
+WINDOW_FEATURES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class BatchShape:
+    """How much of everything a step takes."""
+
+    clips: int
+    """Pieces of speech."""
+    frames: int
+    """Frames in a row of each piece: each has a window and a pose."""
+    pictures: int
+    """Frames of each piece that are also drawn; 0 trains the hearing alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One step's data: N clips of F frames, P of them drawn; K is F + 15."""
+
+    patches: NDArray[np.float32]
+    """``[N, K, 1, 80, 16]``, log-mel."""
+    valid: NDArray[np.float32]
+    """``[N, K]``, 1 where the feature exists and 0 outside the sound."""
+    poses: NDArray[np.float32]
+    """``[N, F, 8]``, or ``[0]`` where the mouth's pose is not known (recorded data)."""
+    picks: NDArray[np.int64]
+    """``[N, P]``, which of the clip's frames are drawn."""
+    visual: NDArray[np.uint8]
+    """``[N * P, 6, S, S]``, reference and masked crop in B, G, R."""
+    target: NDArray[np.uint8]
+    """``[N * P, 3, S, S]``, the true crop."""
+    mouth: NDArray[np.float32]
+    """``[N * P, 1, S, S]``, 1 in the mouth's region, fading to 0 around it."""
+
+
+class Source(Protocol):
+    """Where batches come from; the same seed and step give the same batch."""
+
+    def batch(self, step: int, shape: BatchShape) -> Batch:
+        """Make the batch of one step."""
+        ...
+
+
+def frame_count(mel_frames: int) -> int:
+    """Return how many frames a sound of that many mel frames has (16 or more)."""
+    return int((mel_frames - PATCH_FRAMES) / 80 * 25) + 4
+
+
+def clip_patches(
+    mel: NDArray[np.float32], first: int, frames: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Cut the patches that frames ``[first, first + frames)`` hear.
+
+    Returns patches ``[frames + 15, 1, 80, 16]`` and their validity ``[frames + 15]`` for a mel
+    spectrogram ``[M, 80]`` of at least 16 frames.
+    """
+    vectors = frame_count(len(mel))
+    padded = np.arange(first - 8, first + frames + 7)
+    feature = np.clip(padded - 1, 0, vectors - 3)
+    start = np.minimum(feature * 16 // 5, len(mel) - PATCH_FRAMES)
+    patches = np.stack([mel[s : s + PATCH_FRAMES].T for s in start])[:, None]
+    valid = ((padded >= 0) & (padded < vectors)).astype(np.float32)
+    return np.ascontiguousarray(patches, np.float32), valid

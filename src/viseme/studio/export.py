@@ -1,0 +1,104 @@
+"""From trained networks to the ONNX files of a bundle.
+
+Batch norms are folded into their convolutions, the batch is dynamic, and weights are stored in
+half precision behind a cast that every runtime folds away when it loads the file: half the
+bytes, and float32 arithmetic all the same.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+from torch.fx.experimental.optimization import fuse
+
+from viseme.studio.networks import LipSyncNet
+
+__all__ = ["export"]
+
+OPSET = 18
+TOLERANCE = 0.5 / 255
+"""Largest difference between PyTorch and the exported file: half an 8-bit step."""
+HALF_FROM_ELEMENTS = 256
+"""Tensors smaller than this keep float32: they would save nothing."""
+
+
+def export(net: LipSyncNet, generator: Path, audio_encoder: Path) -> None:
+    """Write both networks and check each file against PyTorch.
+
+    Raises
+    ------
+    RuntimeError
+        when a written file's output strays from PyTorch's by more than `TOLERANCE`.
+    """
+    config = net.config.generator
+    visual = torch.rand(2, 6, config.size, config.size)
+    audio = torch.randn(2, *config.audio_shape)
+    _write(net.generator, (visual, audio), ["input", "audio"], generator)
+    _write(net.encoder, (torch.randn(2, 1, 80, 16),), ["mel"], audio_encoder)
+
+
+def _write(module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], path: Path) -> None:
+    # A copy, so that folding does not touch the module that training goes on with.
+    folded = fuse(copy.deepcopy(module).cpu().float().eval())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of its own internals alone
+        torch.onnx.export(
+            folded,
+            inputs,
+            path,
+            input_names=names,
+            output_names=["output"],
+            opset_version=OPSET,
+            dynamic_shapes=tuple({0: torch.export.Dim("batch", max=1024)} for _ in inputs),
+            external_data=False,
+            verbose=False,
+        )
+    model = onnx.load(path)
+    del model.metadata_props[:]
+    for part in (*model.graph.node, *model.graph.value_info, model.graph):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    _store_half(model)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+    _compare(folded, inputs, names, path)
+
+
+def _store_half(model: onnx.ModelProto) -> None:
+    """Keep large weights as float16, each behind a Cast back to float32."""
+    casts = []
+    for tensor in model.graph.initializer:
+        large = int(np.prod(tensor.dims)) >= HALF_FROM_ELEMENTS
+        if tensor.data_type != TensorProto.FLOAT or not large:
+            continue
+        name, stored = tensor.name, f"{tensor.name}.half"
+        half = numpy_helper.to_array(tensor).astype(np.float16)
+        tensor.CopyFrom(numpy_helper.from_array(half, stored))
+        casts.append(helper.make_node("Cast", [stored], [name], to=TensorProto.FLOAT))
+    for cast in reversed(casts):
+        model.graph.node.insert(0, cast)
+
+
+def _compare(
+    module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], path: Path
+) -> None:
+    with torch.no_grad():
+        expected = module(*inputs).numpy()
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    feed: dict[str, NDArray[np.float32]] = {
+        name: tensor.numpy() for name, tensor in zip(names, inputs, strict=True)
+    }
+    got = session.run(None, feed)[0]
+    scale = max(1.0, float(np.abs(expected).max()))
+    stray = float(np.abs(got - expected).max()) / scale
+    if stray > TOLERANCE:
+        raise RuntimeError(f"{path.name} strays from PyTorch by {stray:.5f} (at most {TOLERANCE:.5f})")

@@ -1,0 +1,261 @@
+"""The two networks: an encoder that hears and a generator that shows.
+
+The generator is the U-Net of the SyncTalk_2D family: inverted-residual blocks, an audio branch
+fused at the bottleneck, a skip at every scale. Its channel ladder is a parameter, and so is the
+scale at which it works: with ``fold`` 1 it sees the crop pixel by pixel as the family does, with
+``fold`` 4 it folds blocks of 4 x 4 pixels into channels, works at 80 x 80 and ends in a pixel
+shuffle, so that no feature map is as large as the picture; on a processor it is the memory of
+those maps that costs.
+
+Two additions are the project's own and leave the tensors as they are. With ``gate`` the last
+layer gives a fourth channel that says where to keep the reference's own pixels. And the audio
+branch has a head, used in training alone, that reads the mouth's pose from what was heard.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from viseme.studio.mouth import POSE_CHANNELS
+
+__all__ = ["AudioEncoderNet", "GeneratorConfig", "GeneratorNet", "LipSyncNet", "NetworkConfig"]
+
+FULL_LADDER = (32, 64, 128, 256, 512)
+MOBILE_LADDER = (16, 32, 64, 128, 256)
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorConfig:
+    """What a generator is made of."""
+
+    ladder: tuple[int, ...] = FULL_LADDER
+    """Channels from the finest scale to the coarsest; each step halves the picture."""
+    fold: int = 1
+    """Side of the pixel blocks folded into channels before the first layer (1, 2 or 4)."""
+    gate: bool = False
+    """Whether a fourth output channel blends the drawn pixels with the reference's."""
+    size: int = 320
+    """Side of the crop in pixels."""
+    audio_shape: tuple[int, int, int] = (32, 16, 16)
+
+    @property
+    def downs(self) -> int:
+        """The number of stride-2 steps from the folded crop to the 10 x 10 bottleneck."""
+        steps = (self.size // self.fold // 10).bit_length() - 1
+        if 10 * self.fold << steps != self.size:
+            raise ValueError(f"a crop of {self.size} folded by {self.fold} cannot reach 10 x 10")
+        return steps
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """Both networks, as a recipe and a checkpoint name them."""
+
+    generator: GeneratorConfig = GeneratorConfig()
+    encoder_ladder: tuple[int, ...] = (32, 64, 128, 256)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> NetworkConfig:
+        """Read back what `as_dict` gave."""
+        generator = dict(values["generator"])
+        for key in ("ladder", "audio_shape"):
+            generator[key] = tuple(generator[key])
+        return cls(GeneratorConfig(**generator), tuple(values["encoder_ladder"]))
+
+
+def conv(
+    inputs: int, outputs: int, kernel: int = 3, stride: int | tuple[int, int] = 1, groups: int = 1
+) -> list[nn.Module]:
+    """Return a convolution that keeps the scale (over the stride), and its batch norm."""
+    padding = kernel // 2
+    return [
+        nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs),
+    ]
+
+
+def folding(inputs: int, outputs: int, fold: int) -> nn.Conv2d:
+    """Return the first convolution, which looks at blocks of ``fold`` pixels and around them.
+
+    A strided convolution is space-to-depth and a dense layer in one, without the transposition
+    that runtimes make of a space-to-depth of its own.
+    """
+    kernel = 3 if fold == 1 else 2 * fold
+    return nn.Conv2d(inputs, outputs, kernel, fold, (kernel - fold + 1) // 2, bias=False)
+
+
+class InvertedResidual(nn.Module):
+    """1x1 expand by 2, 3x3 depthwise, 1x1 project; a residual where shape allows."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        hidden = inputs * 2
+        self.residual = stride == 1 and inputs == outputs
+        self.body = nn.Sequential(
+            *conv(inputs, hidden, 1),
+            nn.ReLU(inplace=True),
+            *conv(hidden, hidden, 3, stride, groups=hidden),
+            nn.ReLU(inplace=True),
+            *conv(hidden, outputs, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = cast(Tensor, self.body(x))
+        return x + y if self.residual else y
+
+
+def double(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """Return the two blocks that make a stage of the U-Net."""
+    return nn.Sequential(
+        InvertedResidual(inputs, outputs, stride), InvertedResidual(outputs, outputs)
+    )
+
+
+class Up(nn.Module):
+    """Twice the side by bilinear interpolation, joined with the skip, then a double block."""
+
+    def __init__(self, inputs: int, skip: int, outputs: int) -> None:
+        super().__init__()
+        self.blocks = double(inputs + skip, outputs)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=True)
+        return cast(Tensor, self.blocks(torch.cat([x, skip], dim=1)))
+
+
+class AudioBranch(nn.Module):
+    """From one window ``[B, 32, 16, 16]`` to the bottleneck's ``[B, C, 10, 10]``."""
+
+    def __init__(self, shape: tuple[int, int, int], ladder: tuple[int, ...]) -> None:
+        super().__init__()
+        middle, top = ladder[-2], ladder[-1]
+        self.body = nn.Sequential(
+            *conv(shape[0], middle),
+            nn.ReLU(inplace=True),
+            *conv(middle, top, 3, 2),
+            nn.ReLU(inplace=True),
+            InvertedResidual(top, top),
+        )
+
+    def forward(self, window: Tensor) -> Tensor:
+        heard = self.body(window)
+        return F.interpolate(heard, size=(10, 10), mode="bilinear", align_corners=True)
+
+
+class GeneratorNet(nn.Module):
+    """``(visual [B, 6, S, S], audio [B, 32, 16, 16]) -> [B, 3, S, S]``, all 0..1 but the audio."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        count = config.downs + 1
+        # The coarsest channels repeat where the ladder is shorter than the way down.
+        ladder = (*config.ladder, *[config.ladder[-1]] * (count - len(config.ladder)))[:count]
+        self.stem = nn.Sequential(
+            folding(6, ladder[0], config.fold),
+            nn.BatchNorm2d(ladder[0]),
+            nn.ReLU(inplace=True),
+            InvertedResidual(ladder[0], ladder[0]),
+        )
+        self.downs = nn.ModuleList(double(a, b, stride=2) for a, b in pairwise(ladder))
+        self.audio = AudioBranch(config.audio_shape, config.ladder)
+        fused = config.ladder[-2]
+        self.fuse = double(2 * ladder[-1], fused)
+        # On the way up each stage gives the channels of the next finer skip, half of its own.
+        skips = ladder[-2::-1]
+        outputs = (*skips[1:], ladder[0])
+        inputs = (fused, *outputs)
+        self.ups = nn.ModuleList(
+            Up(*stage) for stage in zip(inputs, skips, outputs, strict=False)
+        )
+        planes = (4 if config.gate else 3) * config.fold**2
+        kernel = 1 if config.fold == 1 else 3
+        self.head = nn.Conv2d(ladder[0], planes, kernel, padding=kernel // 2)
+
+    def forward(self, visual: Tensor, audio: Tensor) -> Tensor:
+        return self.show(visual, self.audio(audio))
+
+    def show(self, visual: Tensor, heard: Tensor) -> Tensor:
+        """Draw the crop from the reference and the audio branch's output."""
+        fold = self.config.fold
+        x = self.stem(visual)
+        skips = []
+        for down in self.downs:
+            skips.append(x)
+            x = down(x)
+        x = self.fuse(torch.cat([x, heard], dim=1))
+        for up in self.ups:
+            x = up(x, skips.pop())
+        x = self.head(x)
+        x = torch.sigmoid(F.pixel_shuffle(x, fold) if fold > 1 else x)
+        if not self.config.gate:
+            return x
+        drawn, kept = x[:, :3], x[:, 3:]
+        return drawn + kept * (visual[:, :3] - drawn)
+
+
+class AudioEncoderNet(nn.Module):
+    """``[B, 1, 80, 16]`` (mel bins x mel frames) to ``[B, 512]``."""
+
+    def __init__(self, ladder: tuple[int, ...]) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        inputs = 1
+        for index, outputs in enumerate(ladder):
+            # The first stage keeps all 16 mel frames: that is where a plosive's burst is seen.
+            stride = (2, 1) if index == 0 else (2, 2)
+            layers += [*conv(inputs, outputs, 3, stride), nn.ReLU(inplace=True)]
+            layers += [ResidualConv(outputs)]
+            inputs = outputs
+        self.body = nn.Sequential(*layers)
+        self.project = nn.Linear(inputs * 5 * 2, 512)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        return cast(Tensor, self.project(self.body(mel).flatten(1)))
+
+
+class ResidualConv(nn.Module):
+    """A 3x3 convolution added to its input."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*conv(channels, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.body(x))
+
+
+class LipSyncNet(nn.Module):
+    """Encoder and generator as they are trained: together, from mel to pixels."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = AudioEncoderNet(config.encoder_ladder)
+        self.generator = GeneratorNet(config.generator)
+        top = self.generator.config.ladder[-1]
+        self.pose_head = nn.Linear(top, len(POSE_CHANNELS))
+
+    def hear(self, patches: Tensor, valid: Tensor) -> Tensor:
+        """Turn clips of patches ``[N, K, 1, 80, 16]`` into windows ``[N, K - 15, 32, 16, 16]``.
+
+        ``valid`` ``[N, K]`` is 0 for features outside the sound, which are zero in a window.
+        """
+        clips, count = patches.shape[:2]
+        features = self.encoder(patches.flatten(0, 1)).view(clips, count, -1) * valid[..., None]
+        windows = features.unfold(1, 16, 1).transpose(2, 3)  # [N, K - 15, 16, 512]
+        return windows.reshape(clips, count - 15, *self.config.generator.audio_shape)
+
+    def pose(self, heard: Tensor) -> Tensor:
+        """Read poses ``[B, 8]`` from the audio branch's output ``[B, C, 10, 10]``."""
+        return cast(Tensor, self.pose_head(heard.mean(dim=(2, 3))))
