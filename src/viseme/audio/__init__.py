@@ -1,1 +1,25 @@
-"""TODO."""
+"""Sound in, windows out: a file or live chunks -> 16 kHz mono -> mel -> features -> windows."""
+
+from viseme.audio.features import features
+from viseme.audio.mel import MelStream, mel_spectrogram
+from viseme.audio.units import (
+    FEATURE_SIZE,
+    FRAME_RATE_HZ,
+    MEL_RATE_HZ,
+    SAMPLE_RATE_HZ,
+    Samples,
+)
+from viseme.audio.windows import WindowStream, windows
+
+__all__ = [
+    "FEATURE_SIZE",
+    "FRAME_RATE_HZ",
+    "MEL_RATE_HZ",
+    "SAMPLE_RATE_HZ",
+    "MelStream",
+    "Samples",
+    "WindowStream",
+    "features",
+    "mel_spectrogram",
+    "windows",
+]
