@@ -1,9 +1,9 @@
 """What one step of training eats, whatever it comes from.
 
 A clip is a run of frames of one piece of speech. Its mel patches are cut exactly as the audio
-room cuts them (`docs/design/02-studio.md` has the picture): frame ``i`` hears the padded features
-``[i - 8, i + 8)``, so ``n`` frames need ``n + 15`` patches; where the window passes an end of the
-sound the features are zero, and ``valid`` says so.
+room cuts them: frame ``i`` hears the padded features ``[i - 8, i + 8)``, so ``n`` frames need
+``n + 15`` patches; where the window passes an end of the sound the features are zero, and
+``valid`` says so.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Batch", "BatchShape", "Source", "clip_patches", "frame_count"]
+from viseme.audio.features import PATCH_FRAMES, feature_count, patch_start
+from viseme.avatar import Geometry
 
-MEL_BINS = 80
-PATCH_FRAMES = 16
-WINDOW_FEATURES = 16
+__all__ = ["Batch", "BatchShape", "Source", "clip_patches", "frame_count", "planes", "visual_planes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +61,8 @@ class Source(Protocol):
 
 
 def frame_count(mel_frames: int) -> int:
-    """Return how many frames a sound of that many mel frames has (16 or more)."""
-    return int((mel_frames - PATCH_FRAMES) / 80 * 25) + 4
+    """Return how many frames a sound of that many mel frames has."""
+    return feature_count(mel_frames) + 2
 
 
 def clip_patches(
@@ -76,8 +75,32 @@ def clip_patches(
     """
     vectors = frame_count(len(mel))
     padded = np.arange(first - 8, first + frames + 7)
-    feature = np.clip(padded - 1, 0, vectors - 3)
-    start = np.minimum(feature * 16 // 5, len(mel) - PATCH_FRAMES)
-    patches = np.stack([mel[s : s + PATCH_FRAMES].T for s in start])[:, None]
+    features = np.clip(padded - 1, 0, vectors - 3)
+    starts = np.minimum(patch_starts(features), len(mel) - PATCH_FRAMES)
+    patches = mel[starts[:, None] + np.arange(PATCH_FRAMES)].transpose(0, 2, 1)[:, None]
     valid = ((padded >= 0) & (padded < vectors)).astype(np.float32)
     return np.ascontiguousarray(patches, np.float32), valid
+
+
+def patch_starts(features: NDArray[np.int_]) -> NDArray[np.int_]:
+    """Return the first mel frame of each feature."""
+    return np.asarray([patch_start(int(k)) for k in features], np.int_)
+
+
+def planes(crop: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:
+    """Return the inner square of a crop as uint8 ``[3, S, S]``."""
+    inner = crop[geometry.inner_slice, geometry.inner_slice]
+    return np.ascontiguousarray(inner.transpose(2, 0, 1))
+
+
+def visual_planes(
+    reference: NDArray[np.uint8], masked: NDArray[np.uint8], geometry: Geometry
+) -> NDArray[np.uint8]:
+    """Return uint8 ``[6, S, S]``: planes of one crop, and planes of another with its mouth black.
+
+    A renderer passes the same crop twice. Recorded data must not: its crop shows the very mouth
+    that is to be drawn, so there the reference is another frame's.
+    """
+    visual = np.concatenate([planes(reference, geometry), planes(masked, geometry)])
+    visual[3:, slice(*geometry.mask_rows), slice(*geometry.mask_cols)] = 0
+    return visual

@@ -1,0 +1,52 @@
+# Every target does all the set-up that it needs. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The version that the built-in avatar was trained with; its CPU build is enough.
+TORCH := torch==2.13.0
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-train demo test check avatar evaluate wheel clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+install: $(VENV)/.installed ## make .venv with the package and all that development needs
+
+install-train: $(VENV)/.installed-train ## add the studio: drawing and training
+
+demo: install ## render the built-in avatar speaking
+	$(BIN)/viseme demo -o out/demo.mp4
+
+test: install ## install what the tests need, and run them
+	@scripts/system-packages
+	@if [ -n "$$CI" ]; then $(MAKE) --no-print-directory install-train; fi
+	$(BIN)/python -m pytest
+
+check: install ## the quick gate: format, lint, types, duplicates, generated files
+	scripts/check
+
+avatar: install-train ## draw and train the built-in avatar from nothing (hours; resumes)
+	$(BIN)/python -m viseme.studio.demo
+
+evaluate: install-train ## measure the built-in avatar and write docs/quality.md
+	$(BIN)/viseme evaluate demo --out docs
+
+wheel: install ## build dist/*.whl
+	$(BIN)/python -m build --wheel
+
+clean: ## remove what was made
+	rm -rf $(VENV) build dist out
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[openvino]' --group dev
+	@touch $@
+
+$(VENV)/.installed-train: $(VENV)/.installed
+	@scripts/system-packages
+	$(BIN)/python -m pip install --quiet --editable '.[openvino,train]' '$(TORCH)'
+	@touch $@
