@@ -16,12 +16,12 @@ What a weighted mean cannot promise is put around it, in this order:
    exactly 0.
 
 What a frame stands for: frame i of a track is the instant i / rate_hz. By the reference definition
-of the features, feature k averages mel frames 3.2 k .. 3.2 k + 15, so its middle lies at 40 k + 94 ms,
-and frame i takes the features i - 9 .. i + 6 of the unpadded list. Their middles run from
-40 i - 266 to 40 i + 334 ms: the window is centred 34 ms after the frame's own instant, less than a
-frame, and with the patches' width it hears from 385 ms before it to 452 ms after. That covers
-the longest anticipation here (rounding, about 200 ms) with room to spare on both sides, so the
-network can learn the true pose at i / 25 s, without an offset.
+of the features, feature k covers mel frames 3.2 k .. 3.2 k + 15, its middle lies at 40 k + 94 ms,
+and frame i takes the features i - 9 .. i + 6 of the list before its ends are doubled. Their middles
+run from 40 i - 266 to 40 i + 334 ms: the window is centred 34 ms after the frame's own instant,
+less than a frame, and with the patches' width it hears from 385 ms before it to 452 ms after it.
+The longest anticipation here (rounding, about 200 ms) fits into that with room to spare, so the
+network can learn the pose at i / 25 s as it is, without an offset.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ Times = NDArray[np.float64]
 
 JAW, OPEN, WIDE, ROUND, PRESS, TUCK, TEETH, TONGUE = range(len(POSE_CHANNELS))
 
-# How fast dominance falls off outside a phone's core, in seconds: the jaw is slow, the lips' closing
-# and the tongue's tip are quick, and rounding begins well ahead of its vowel.
+# How fast dominance falls off outside a phone's core, in seconds: the jaw is slow, closing lips and
+# the tongue's tip are quick, and rounding begins well ahead of its vowel.
 FALL_BEFORE_S = MouthPose(0.055, 0.042, 0.060, 0.090, 0.030, 0.035, 0.040, 0.035).array()
 FALL_AFTER_S = MouthPose(0.055, 0.042, 0.060, 0.055, 0.030, 0.035, 0.040, 0.035).array()
 CORE_SHARE = 0.5
@@ -75,7 +75,7 @@ def pose_track(
     """
     step_s = 1.0 / (rate_hz * oversample)
     reach = max(1, round(SMOOTHING_S / step_s))  # margin, so that smoothing meets no edge
-    times = np.arange(-reach, frame_count * oversample + reach) * step_s
+    times = np.arange(-reach, frame_count * oversample + reach, dtype=np.float64) * step_s
     spoken = [phone for phone in phones if phone.symbol != SILENCE]
     if not spoken or frame_count <= 0:
         return np.zeros((max(frame_count, 0), len(POSE_CHANNELS)), np.float32)

@@ -1,12 +1,13 @@
-"""Speech from espeak-ng, a formant synthesiser: many voices, any speed, and the time of every phone.
+"""Speech from espeak-ng, a formant synthesiser: many voices, any speed, every phone's time.
 
 The program does not print phone times, but its library reports them as events beside the samples.
 The library keeps one global state per process, so one lock guards it.
 
 Measured against the sound, at three speeds: sibilants begin within a millisecond of their event,
-and b, d, g, m and n where their voiced closure does. Only p, t, k and ch are reported at their burst,
-the silence of the closure counting as part of the phone before: 50 ms of it at 120 words a minute,
-38 at 160, 29 at 210. Lips close with the silence, so these phones are begun that much earlier.
+and b, d, g, m and n where their voiced closure does. Only p, t, k and ch are reported at their
+burst, the silence of the closure counting as part of the phone before: 50 ms of it at 120 words a
+minute, 38 at 160, 29 at 210. Lips close with the silence, so these phones are begun that much
+earlier. What is left of a lag then is under 8 ms for vowels, and under 16 ms for silences.
 """
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ class _Library:
 
 def _events_until_end(events: Any) -> list[Any]:
     """Return the events of a list that ends with one of type 0."""
-    found = []
+    found: list[Any] = []
     while events[len(found)].type != _EVENT_LIST_END:
         found.append(events[len(found)])
     return found

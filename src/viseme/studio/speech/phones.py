@@ -153,13 +153,15 @@ def from_flite(name: str) -> str:
 def from_espeak(mnemonic: str) -> tuple[str, ...]:
     """Return the phones for a mnemonic of espeak-ng; none for one that prolongs the phone before.
 
-    "t#" and "O:" are looked up as they are first, then without their marks.
+    "t#" and "O:" are looked up as they are first, then without their marks, one after the other.
     """
     if mnemonic in _ESPEAK_CONTINUATIONS:
         return ()
-    for name in (mnemonic, mnemonic.rstrip(_ESPEAK_SHADES)):
+    name = mnemonic
+    while name:
         if name in _ESPEAK:
             return _ESPEAK[name]
         if name in PHONES:
             return (name,)
+        name = name[:-1] if name[-1] in _ESPEAK_SHADES else ""
     raise VisemeError(f"espeak-ng spoke a phone {mnemonic!r} that the table of phones lacks.")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from viseme.studio.speech.utterance import SAMPLE_RATE_HZ, Samples
 
-__all__ = ["read_wave", "resampled", "to_16_khz"]
+__all__ = ["from_pcm", "read_wave", "resampled", "to_16_khz"]
 
 
 def read_wave(path: Path) -> tuple[NDArray[np.int16], int]:
@@ -21,9 +21,14 @@ def read_wave(path: Path) -> tuple[NDArray[np.int16], int]:
         return np.frombuffer(data, "<i2").astype(np.int16), file.getframerate()
 
 
+def from_pcm(pcm: NDArray[np.int16]) -> Samples:
+    """Turn int16 [n] into float32 -1..1."""
+    return np.asarray(pcm / np.float32(32768), np.float32)
+
+
 def to_16_khz(pcm: NDArray[np.int16], rate_hz: int) -> Samples:
     """Turn int16 [n] at any rate into float32 at 16 kHz."""
-    samples = pcm.astype(np.float32) / 32768
+    samples = from_pcm(pcm)
     return samples if rate_hz == SAMPLE_RATE_HZ else resampled(samples, rate_hz, SAMPLE_RATE_HZ)
 
 
