@@ -78,7 +78,7 @@ class AudioEncoder:
             InputError: if the array has another shape or type, or values that are not finite.
             BackendError: if the back end fails.
         """
-        mel = as_tensor(mel, "mel patch", (None, *MEL_PATCH), (0, *MEL_PATCH))
+        mel = as_tensor(mel, "mel patch", (None, *MEL_PATCH))
         backend = self.backend
         result = np.empty((len(mel), FEATURE_SIZE), dtype=np.float32)
         for rows in split(len(mel), self.info.batch or BATCH_MAX):

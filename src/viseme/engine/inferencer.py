@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,19 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viseme.engine.backend import Backend, Tensor
-from viseme.engine.backends import AUTO, check_backend, open_backend
+from viseme.engine.backends import AUTO, candidates, check_backend, open_backend
 from viseme.engine.batching import padded, split
+from viseme.engine.choice import Candidate, choose
+from viseme.engine.choice_cache import ChoiceCache, choice_key
 from viseme.engine.machine import WorkPlan, plan_work
 from viseme.engine.model import ModelInfo, read_model
+from viseme.engine.onnx_runtime import runtime_version
 from viseme.engine.pool import ordered_map
 from viseme.engine.samples import sample_inputs
 from viseme.engine.tensors import as_tensor, take_output
-from viseme.errors import BackendError
+from viseme.errors import BackendError, MissingExtraError
 
 __all__ = ["Inferencer", "WarmUp"]
 
 GPU_BATCH_MAX = 8
 """Frames in one run of a dynamic network on a GPU: past that, memory grows and speed does not."""
+
+WARM_UP_RUNS = 2
+"""The first run allocates memory and settles kernels; the second shows that it has."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,9 @@ class WarmUp:
     """Wall-clock time: opening the network, measuring candidates, and the first runs."""
     backend: str
     """What runs the network, after any choice or fallback."""
+    candidates: tuple[Candidate, ...] = ()
+    """What became of each back end measured; empty where none was, for the choice was the
+    caller's or is remembered."""
 
 
 @dataclass(frozen=True)
@@ -239,7 +249,7 @@ class Inferencer:
         with engine.slots:
             return self._picture(engine.backend, inputs)[: len(visual)]
 
-    def _picture(self, backend: Backend, inputs: dict[str, Tensor]) -> Tensor:
+    def _picture(self, backend: Backend, inputs: Mapping[str, Tensor]) -> Tensor:
         promised = (len(inputs[self.info.visual_name]), *self.info.output_shape)
         return take_output(backend.run(inputs), self.info.output_index, promised)
 
@@ -255,20 +265,46 @@ class Inferencer:
 
     def _open(self) -> _Engine:
         start = time.perf_counter()
+        measured: tuple[Candidate, ...] = ()
         if isinstance(self._wanted, Backend):
             backend = self._wanted
+        elif self._wanted == AUTO:
+            backend, measured = self._choose()
         else:
-            plan = plan_work("cpu", threads=self._threads, workers=self._workers)
-            name = "onnxruntime" if self._wanted == AUTO else self._wanted
-            backend = open_backend(name, self.info, plan)
-        for inputs in sample_inputs(self.info, 2):
+            backend = open_backend(self._wanted, self.info, self._plan("cpu"))
+        for inputs in sample_inputs(self.info, WARM_UP_RUNS):
             self._picture(backend, inputs)
-        # The device is known only now: a GPU that was asked for may not have been there.
-        plan = plan_work(backend.device, threads=self._threads, workers=self._workers)
+        plan = self._plan(backend.device)
         return _Engine(
             backend=backend,
             plan=plan,
             rows=self.info.batch or (GPU_BATCH_MAX if backend.device == "gpu" else 1),
             slots=threading.BoundedSemaphore(plan.workers),
-            report=WarmUp(time.perf_counter() - start, backend.name),
+            report=WarmUp(time.perf_counter() - start, backend.name, measured),
         )
+
+    def _choose(self) -> tuple[Backend, tuple[Candidate, ...]]:
+        """Open the back end that was chosen before, or choose one and remember it."""
+        openers = candidates(self.info, self._plan("cpu"))
+        cache = ChoiceCache()
+        key = choice_key(
+            self.info, threads=self._threads, workers=self._workers, runtime=runtime_version()
+        )
+        remembered = cache.recall(key)
+        if remembered in openers:
+            with contextlib.suppress(BackendError, MissingExtraError):
+                backend = openers[remembered]()
+                if backend.name == remembered:
+                    return backend, ()
+                backend.close()  # A GPU that was there is gone.
+        backend, measured = choose(
+            openers,
+            sample_inputs(self.info, WARM_UP_RUNS),
+            run=self._picture,
+            workers=lambda backend: self._plan(backend.device).workers,
+        )
+        cache.remember(key, backend.name)
+        return backend, measured
+
+    def _plan(self, device: str) -> WorkPlan:
+        return plan_work(device, threads=self._threads, workers=self._workers)

@@ -7,7 +7,6 @@ all of its errors are translated here.
 from __future__ import annotations
 
 import importlib
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from viseme.engine.backend import Backend, Tensor
-from viseme.errors import BackendError, ModelError, VisemeError, VisemeWarning
+from viseme.errors import BackendError, ModelError, VisemeError
 
-__all__ = ["OnnxRuntimeBackend", "TensorSpec", "available_targets", "read_signature"]
+__all__ = [
+    "OnnxRuntimeBackend",
+    "TensorSpec",
+    "available_targets",
+    "read_signature",
+    "runtime_version",
+]
 
 PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",
@@ -69,6 +74,11 @@ def read_signature(path: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec
     )
 
 
+def runtime_version() -> str:
+    """Name the version of ONNX Runtime, and what it can run on."""
+    return " ".join((_library().__version__, *available_targets()))
+
+
 def available_targets() -> tuple[str, ...]:
     """Name which of :data:`PROVIDERS` this installation of ONNX Runtime has, fastest first."""
     installed = _library().get_available_providers()
@@ -81,7 +91,7 @@ class OnnxRuntimeBackend(Backend):
     Args:
         model: the ONNX file.
         target: ``"tensorrt"``, ``"cuda"`` or ``"onnxruntime"`` (the CPU). Where it is not to be
-            had the next of them is taken, with a :class:`VisemeWarning`; :attr:`name` says which.
+            had the next of them is taken: :attr:`name` says which.
         threads: CPU cores for one call. One means that a call runs on its caller's thread.
 
     Raises:
@@ -107,12 +117,6 @@ class OnnxRuntimeBackend(Backend):
         self.device = "cpu" if self.name == "onnxruntime" else "gpu"
         self.precision = "float32"
         self._session: Any = session
-        if self.name != target:
-            warnings.warn(
-                f"ONNX Runtime has no {target} here and uses {self.name} instead.",
-                VisemeWarning,
-                stacklevel=2,
-            )
 
     def run(self, inputs: Mapping[str, Tensor]) -> list[Tensor]:
         """Run the session once; the session itself may be entered by many threads."""
@@ -156,12 +160,7 @@ def _open(path: Path, options: Any, providers: list[Any]) -> Any:
     _check_file(path)
     ort = _library()
     unreadable = f"{path} is not a network in ONNX, or is damaged; export or fetch it again"
-    with (
-        # The library warns of each provider that it does not have; ours names the one taken.
-        warnings.catch_warnings(),
-        _translated(unreadable, ModelError),
-    ):
-        warnings.simplefilter("ignore")
+    with _translated(unreadable, ModelError):
         # Its own falling back prints to stdout.
         return ort.InferenceSession(
             str(path), sess_options=options, providers=providers, enable_fallback=0

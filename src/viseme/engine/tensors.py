@@ -20,7 +20,7 @@ def as_tensor(array: NDArray[Any], form: str, *shapes: tuple[int | None, ...]) -
     Args:
         array: any floating-point array.
         form: what it is called in errors, such as ``"visual input"``.
-        shapes: the shapes that will do; ``None`` stands for any extent of at least one.
+        shapes: the shapes that will do; ``None`` stands for any extent.
 
     Raises:
         InputError: if it is no array of floating-point numbers, has another shape, or has
@@ -61,8 +61,7 @@ def take_output(outputs: Sequence[Tensor], index: int, shape: tuple[int, ...]) -
 
 def _has_shape(array: NDArray[Any], shape: tuple[int | None, ...]) -> bool:
     return array.ndim == len(shape) and all(
-        extent == want if want is not None else extent > 0
-        for extent, want in zip(array.shape, shape, strict=True)
+        want in (None, extent) for extent, want in zip(array.shape, shape, strict=True)
     )
 
 
