@@ -2,6 +2,7 @@
 
 from viseme.audio.features import features
 from viseme.audio.mel import MelStream, mel_spectrogram
+from viseme.audio.resample import Resampler, from_samples
 from viseme.audio.units import (
     FEATURE_SIZE,
     FRAME_RATE_HZ,
@@ -17,9 +18,11 @@ __all__ = [
     "MEL_RATE_HZ",
     "SAMPLE_RATE_HZ",
     "MelStream",
+    "Resampler",
     "Samples",
     "WindowStream",
     "features",
+    "from_samples",
     "mel_spectrogram",
     "windows",
 ]
