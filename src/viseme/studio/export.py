@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
-from torch.fx.experimental.optimization import fuse
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from viseme.studio.networks import LipSyncNet
 
@@ -48,7 +49,7 @@ def export(net: LipSyncNet, generator: Path, audio_encoder: Path) -> None:
 
 def _write(module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], path: Path) -> None:
     # A copy, so that folding does not touch the module that training goes on with.
-    folded = fuse(copy.deepcopy(module).cpu().float().eval())
+    folded = _fold_batch_norms(copy.deepcopy(module).cpu().float().eval())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own internals alone
         torch.onnx.export(
@@ -71,6 +72,17 @@ def _write(module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], path
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
     _compare(folded, inputs, names, path)
+
+
+def _fold_batch_norms(module: nn.Module) -> nn.Module:
+    """Put every batch norm into the convolution before it, in place."""
+    for part in module.modules():
+        if isinstance(part, nn.Sequential):
+            for index, (first, second) in enumerate(pairwise(part)):
+                if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                    part[index] = fuse_conv_bn_eval(first, second)
+                    part[index + 1] = nn.Identity()
+    return module
 
 
 def _store_half(model: onnx.ModelProto) -> None:

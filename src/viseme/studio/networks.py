@@ -256,6 +256,18 @@ class LipSyncNet(nn.Module):
         windows = features.unfold(1, 16, 1).transpose(2, 3)  # [N, K - 15, 16, 512]
         return windows.reshape(clips, count - 15, *self.config.generator.audio_shape)
 
-    def pose(self, heard: Tensor) -> Tensor:
-        """Read poses ``[B, 8]`` from the audio branch's output ``[B, C, 10, 10]``."""
-        return cast(Tensor, self.pose_head(heard.mean(dim=(2, 3))))
+    def forward(
+        self, patches: Tensor, valid: Tensor, picks: Tensor, visual: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the poses ``[N, F, 8]`` that are heard and the crops ``[N * P, 3, S, S]`` drawn.
+
+        The arguments are those of a `Batch`; with no picks (P = 0) nothing is drawn.
+        """
+        windows = self.hear(patches, valid)
+        clips, frames = windows.shape[:2]
+        heard = self.generator.audio(windows.flatten(0, 1))
+        poses = self.pose_head(heard.mean(dim=(2, 3))).view(clips, frames, -1)
+        if not picks.numel():
+            return poses, visual[:, :3]
+        rows = torch.arange(clips, device=picks.device)[:, None] * frames + picks
+        return poses, self.generator.show(visual, heard[rows.flatten()])

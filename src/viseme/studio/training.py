@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,9 +30,11 @@ from viseme.studio.batches import Batch, BatchShape, Source
 from viseme.studio.losses import picture_loss, pose_loss
 from viseme.studio.networks import LipSyncNet, NetworkConfig
 
-__all__ = ["Trainer", "TrainingOptions"]
+__all__ = ["Trainer", "TrainingOptions", "tensors"]
 
 CHECKPOINT_NAME = "checkpoint.pt"
+
+Tensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,13 @@ class TrainingOptions:
     workers: int = 1
     """Processes that make batches; 0 makes them in the training process."""
     device: str = "cpu"
+
+    def as_recipe(self) -> dict[str, Any]:
+        """Return what determines the weights, as plain values for a manifest."""
+        recipe = asdict(self)
+        for name in ("checkpoint_every", "workers", "device"):
+            del recipe[name]
+        return recipe
 
 
 class Steps(Dataset[Batch]):
@@ -121,17 +130,17 @@ class Trainer:
         """Return the moving average of the network, in evaluation mode."""
         return cast(LipSyncNet, self.average.module).eval()
 
-    def _batches(self) -> Iterator[Batch]:
+    def _batches(self) -> Iterator[Tensors]:
         loader = DataLoader(
             Steps(self.source, self.options),
             batch_size=None,
             sampler=range(self.step, self.total_steps),
             num_workers=self.options.workers,
-            collate_fn=_tensors,
+            collate_fn=tensors,
         )
         return iter(loader)
 
-    def _train_step(self, batch: Batch) -> dict[str, float]:
+    def _train_step(self, batch: Tensors) -> dict[str, float]:
         self.net.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
@@ -144,24 +153,17 @@ class Trainer:
         self.average.update_parameters(self.net)
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
-    def _losses(self, batch: Batch) -> dict[str, Tensor]:
-        tensors = cast(dict[str, Tensor], batch)
-        move = {name: value.to(self.device) for name, value in tensors.items()}
+    def _losses(self, batch: Tensors) -> dict[str, Tensor]:
+        move = {name: value.to(self.device) for name, value in batch.items()}
+        visual = move["visual"].float().div(255).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            windows = self.net.hear(move["patches"], move["valid"])
-            heard = self.net.generator.audio(windows.flatten(0, 1))
-            losses = {}
-            if move["poses"].numel():
-                read = self.net.pose(heard).float()
-                losses["pose"] = pose_loss(read, move["poses"].flatten(0, 1))
-            if move["picks"].shape[1]:
-                offsets = torch.arange(len(windows), device=self.device)[:, None]
-                chosen = heard[(offsets * windows.shape[1] + move["picks"]).flatten()]
-                visual = move["visual"].float().div(255)
-                visual = visual.contiguous(memory_format=torch.channels_last)
-                drawn = self.net.generator.show(visual, chosen).float()
-                target = move["target"].float().div(255)
-                losses["picture"] = picture_loss(drawn, target, move["mouth"])
+            poses, drawn = self.net(move["patches"], move["valid"], move["picks"], visual)
+        losses = {}
+        if move["poses"].numel():
+            losses["pose"] = pose_loss(poses.float(), move["poses"])
+        if move["picks"].numel():
+            target = move["target"].float().div(255)
+            losses["picture"] = picture_loss(drawn.float(), target, move["mouth"])
         return losses
 
     def _learning_rate(self) -> float:
@@ -207,5 +209,6 @@ class Trainer:
         )
 
 
-def _tensors(batch: Batch) -> dict[str, Tensor]:
+def tensors(batch: Batch) -> Tensors:
+    """Return a batch's arrays as tensors, by name."""
     return {name: torch.from_numpy(getattr(batch, name)) for name in Batch.__dataclass_fields__}

@@ -1,0 +1,127 @@
+"""Makes the built-in avatar from nothing: draws it, speaks its lessons, trains it, packs it.
+
+``python -m viseme.studio.demo`` does all of it and goes on where it was interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from viseme.avatar import About, Box, crop_face, load_avatar, save_bundle
+from viseme.studio.batches import Batch, BatchShape
+from viseme.studio.drawn import DrawnSource
+from viseme.studio.export import export
+from viseme.studio.networks import GeneratorConfig, LipSyncNet, NetworkConfig
+from viseme.studio.presenter import Presenter
+from viseme.studio.sheet import write_sheet
+from viseme.studio.speech import build_corpus
+from viseme.studio.training import Trainer, TrainingOptions, tensors
+
+__all__ = ["make_demo"]
+
+RECIPE = TrainingOptions(
+    network=NetworkConfig(GeneratorConfig(ladder=(64, 96, 160, 256), fold=4, gate=True)),
+    seed=7,
+)
+CORPUS_MINUTES = 120.0
+ABOUT = About(
+    name="demo",
+    title="Demo, the built-in presenter",
+    licence="Apache-2.0",
+    credits="Drawn and trained by the viseme project.",
+)
+SHEET_SHAPE = BatchShape(clips=8, frames=8, pictures=1)
+SHEET_STEP = 2**31
+"""A step that no training reaches: the sheets show clips that were not trained on."""
+
+Crops = NDArray[np.uint8]
+
+
+def make_demo(folder: Path, work: Path, options: TrainingOptions = RECIPE) -> None:
+    """Draw, train and write the bundle into ``folder``, replacing what is there.
+
+    ``work`` holds what takes long to make (speech, checkpoints) and can be used again.
+    """
+    presenter = Presenter()
+    corpus = build_corpus(work / "speech", minutes=CORPUS_MINUTES)
+    references = _references(presenter, work / "draft", options)
+    source = DrawnSource(presenter, references, corpus, seed=options.seed)
+    sheets, shown = work / "sheets", source.batch(SHEET_STEP, SHEET_SHAPE)
+    net = Trainer(source, work / "training", options).run(
+        lambda averaged, step: _draw_sheet(averaged, shown, sheets / f"step-{step:05}.png")
+    )
+    _pack(presenter, net, folder, work, options)
+
+
+def _references(presenter: Presenter, draft: Path, options: TrainingOptions) -> Crops:
+    """Return the crops of the avatar's frames as rendering will see them, out of its video."""
+    shutil.rmtree(draft, ignore_errors=True)
+    _pack(presenter, LipSyncNet(options.network).eval(), draft, draft.parent, options)
+    with load_avatar(draft) as avatar:
+        return np.stack(
+            [
+                crop_face(avatar.frame(i), avatar.box(i), avatar.geometry)
+                for i in range(avatar.frame_count)
+            ]
+        )
+
+
+def _pack(
+    presenter: Presenter, net: LipSyncNet, folder: Path, work: Path, options: TrainingOptions
+) -> None:
+    generator, audio_encoder = work / "generator.onnx", work / "audio_encoder.onnx"
+    export(net, generator, audio_encoder)
+    shutil.rmtree(folder, ignore_errors=True)
+    save_bundle(
+        folder,
+        frames=_frames(presenter),
+        boxes=[Box(*presenter.box(i)) for i in range(presenter.frame_count)],
+        generator=generator,
+        audio_encoder=audio_encoder,
+        about=replace(ABOUT, recipe=options.as_recipe() | {"corpus_minutes": CORPUS_MINUTES}),
+    )
+
+
+def _frames(presenter: Presenter) -> Iterator[NDArray[np.uint8]]:
+    for index in range(presenter.frame_count):
+        yield presenter.frame(index)
+
+
+def _draw_sheet(net: LipSyncNet, batch: Batch, path: Path) -> None:
+    """Show true and drawn faces of a batch, one above the other."""
+    given = tensors(batch)
+    with torch.no_grad():
+        visual = given["visual"].float().div(255)
+        _, drawn = net.cpu()(given["patches"], given["valid"], given["picks"], visual)
+    pictures = drawn.mul(255).round().byte().numpy()
+    write_sheet(
+        path,
+        [
+            [(np.ascontiguousarray(p.transpose(1, 2, 0)), name) for p in row]
+            for row, name in ((batch.target, "true"), (pictures, "drawn"))
+        ],
+    )
+
+
+def main() -> None:
+    """Parse the command line and make the avatar."""
+    parser = argparse.ArgumentParser(prog="python -m viseme.studio.demo", description=__doc__)
+    built_in = Path(__file__).parents[1] / "data" / "avatars" / "demo"
+    parser.add_argument("--out", type=Path, default=built_in, help="where the bundle goes")
+    parser.add_argument("--work", type=Path, default=Path(".make/demo"), help="working folder")
+    parser.add_argument("--device", default=RECIPE.device, help="cpu or cuda")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    make_demo(options.out, options.work, replace(RECIPE, device=options.device))
+
+
+if __name__ == "__main__":
+    main()

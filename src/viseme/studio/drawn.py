@@ -1,0 +1,127 @@
+"""The drawn avatar as a training source: any speech, any pose, the true picture for each."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from viseme.audio import FRAME_RATE_HZ, mel_spectrogram
+from viseme.avatar import FAMILY_328, Geometry
+from viseme.studio.batches import Batch, BatchShape, clip_patches, frame_count, planes, visual_planes
+from viseme.studio.mouth import POSE_CHANNELS, MouthPose
+from viseme.studio.speech import Corpus, Utterance, augment, padded, pose_track
+
+__all__ = ["Drawing", "DrawnSource"]
+
+LEAD_S = (0.1, 1.2)
+"""Silence put before and after a sentence: networks must learn to begin and to end at rest."""
+EDGE_SHARE = 0.15
+"""Share of clips that begin at the sound's very start, and as many that end at its very end."""
+
+
+class Drawing(Protocol):
+    """What the studio can draw: the presenter is one."""
+
+    frame_count: int
+
+    def crop(self, index: int, pose: MouthPose) -> NDArray[np.uint8]:
+        """Draw the face crop of a frame: uint8 ``[328, 328, 3]``."""
+        ...
+
+    def mouth_box(self, index: int) -> tuple[int, int, int, int]:
+        """Return the region of the lips in the crop."""
+        ...
+
+
+class DrawnSource:
+    """Random clips of synthetic speech, with the drawing's crops as the avatar will show them.
+
+    Args:
+        drawing: draws the true crop of any frame and pose.
+        references: ``[frames, 328, 328, 3]`` uint8, the crops of the avatar's own frames as they
+            come back from its video, so that training sees what rendering will see.
+        corpus: the speech.
+        seed: with the step's number, decides everything about a batch.
+    """
+
+    def __init__(
+        self,
+        drawing: Drawing,
+        references: NDArray[np.uint8],
+        corpus: Corpus,
+        *,
+        seed: int = 0,
+        geometry: Geometry = FAMILY_328,
+    ) -> None:
+        self._drawing = drawing
+        self._references = references
+        self._corpus = corpus
+        self._seed = seed
+        self._geometry = geometry
+
+    def batch(self, step: int, shape: BatchShape) -> Batch:
+        """Make the batch of one step."""
+        rng = np.random.default_rng([self._seed, step])
+        clips = [self._clip(rng, shape.frames) for _ in range(shape.clips)]
+        poses = np.stack([pose for _, _, pose in clips])
+        picks = np.stack(
+            [rng.choice(shape.frames, shape.pictures, replace=False) for _ in clips]
+        ).astype(np.int64)
+        size = self._geometry.inner
+        visual = np.empty((picks.size, 6, size, size), np.uint8)
+        target = np.empty((picks.size, 3, size, size), np.uint8)
+        mouth = np.empty((picks.size, 1, size, size), np.float32)
+        chosen = np.take_along_axis(poses, picks[:, :, None], axis=1).reshape(-1, len(POSE_CHANNELS))
+        for row, pose in enumerate(chosen):
+            index = int(rng.integers(self._drawing.frame_count))
+            reference = self._references[index]
+            visual[row] = visual_planes(reference, reference, self._geometry)
+            target[row] = planes(self._drawing.crop(index, MouthPose.of(pose)), self._geometry)
+            mouth[row, 0] = self._mouth_weight(index)
+        return Batch(
+            patches=np.stack([patches for patches, _, _ in clips]),
+            valid=np.stack([valid for _, valid, _ in clips]),
+            poses=poses,
+            picks=picks,
+            visual=visual,
+            target=target,
+            mouth=mouth,
+        )
+
+    def _clip(
+        self, rng: np.random.Generator, frames: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Return patches, their validity and poses of a run of frames somewhere in a sentence."""
+        spoken = self._spoken(rng, frames / FRAME_RATE_HZ)
+        mel = mel_spectrogram(spoken.samples)
+        count = frame_count(len(mel))
+        last = count - frames
+        where = rng.random()
+        if where < EDGE_SHARE:
+            first = 0
+        elif where > 1 - EDGE_SHARE:
+            first = last
+        else:
+            first = int(rng.integers(last + 1))
+        patches, valid = clip_patches(mel, first, frames)
+        return patches, valid, pose_track(spoken.phones, count)[first : first + frames]
+
+    def _spoken(self, rng: np.random.Generator, at_least_s: float) -> Utterance:
+        """Return a random sentence with silence around it, augmented, of at least that length."""
+        utterance = self._corpus[int(rng.integers(len(self._corpus)))]
+        before, after = rng.uniform(*LEAD_S, 2)
+        after += max(0.0, at_least_s + 0.5 - before - after - utterance.duration_s)
+        return augment(padded(utterance, before, after), rng)
+
+    def _mouth_weight(self, index: int) -> NDArray[np.float32]:
+        """Return 1 in the region of the lips, fading out around it: float32 ``[S, S]``."""
+        margin, size = self._geometry.margin, self._geometry.inner
+        x1, y1, x2, y2 = (v - margin for v in self._drawing.mouth_box(index))
+        weight = np.zeros((size, size), np.float32)
+        weight[max(0, y1) : y2, max(0, x1) : x2] = 1
+        return cv2.blur(weight, (17, 17)).astype(np.float32)
+
+

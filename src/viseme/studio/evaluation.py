@@ -1,0 +1,151 @@
+"""Measures a drawn avatar on a voice and sentences that it was never trained on.
+
+The video is made by the same pipeline that users run, at the exact geometry, and the mouth is
+read back from its pixels: nothing here looks inside the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viseme.audio import FRAME_RATE_HZ
+from viseme.avatar import Avatar, crop_face
+from viseme.errors import AvatarError
+from viseme.rendering import RenderOptions, render
+from viseme.studio.figures import CLOSED, REST_PSNR_DB, Figures, correlations, psnr_db, seen_closed
+from viseme.studio.mouth import POSE_CHANNELS, MouthPose
+from viseme.studio.presenter import Presenter, opening
+from viseme.studio.speech import BILABIALS, Utterance, held_out, pose_track
+
+__all__ = ["Evaluation", "Measured", "evaluate"]
+
+OPEN = POSE_CHANNELS.index("open")
+REST_MARGIN_S = 0.2
+"""A frame counts as silent when no phone is nearer than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One utterance as the avatar spoke it."""
+
+    utterance: Utterance
+    drawn: NDArray[np.float32]
+    """``[T]``, the opening read from the video's pixels."""
+    true: NDArray[np.float32]
+    """``[T]``, the opening that the drawing was given."""
+    squared_error: NDArray[np.float32]
+    """``[T]``, mean over the mouth's region, against the true drawing."""
+    untouched_error: NDArray[np.float32]
+    """``[T]``, the same for the avatar's own frame."""
+    rest_error: NDArray[np.float32]
+    """``[T]``, the same against the drawing at rest."""
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """The figures, and the utterances that they come from."""
+
+    figures: Figures
+    measured: list[Measured] = field(repr=False)
+
+
+def evaluate(
+    avatar: Avatar, *, on_progress: Callable[[int, int], None] | None = None
+) -> Evaluation:
+    """Render the held-out speech with the avatar and compare it with the true drawing.
+
+    Raises:
+        AvatarError: the avatar is not one that the studio draws, so there is no truth to compare.
+    """
+    presenter = Presenter()
+    if avatar.frame_count != presenter.frame_count or avatar.size != presenter.size:
+        raise AvatarError(
+            f"The avatar '{avatar.name}' was not drawn by the studio, so there is no true drawing "
+            "to compare with; evaluate 'demo'."
+        )
+    corpus = held_out()
+    measured = []
+    for index, utterance in enumerate(corpus):
+        measured.append(_measure(avatar, presenter, utterance))
+        if on_progress:
+            on_progress(index + 1, len(corpus))
+    return Evaluation(_figures(measured), measured)
+
+
+def _measure(avatar: Avatar, presenter: Presenter, utterance: Utterance) -> Measured:
+    rows: list[tuple[float, float, float, float]] = []
+    frames = render(utterance.samples, avatar, RenderOptions())
+    # Poses are asked for once the number of frames is known: as many as the pipeline gives.
+    count = round(utterance.duration_s * FRAME_RATE_HZ) + 8
+    track = pose_track(utterance.phones, count)
+    for frame in frames:
+        index = frame.avatar_frame
+        crop = crop_face(frame.image, avatar.box(index), avatar.geometry)
+        pose = MouthPose.of(track[frame.index])
+        x1, y1, x2, y2 = presenter.mouth_box(index)
+        region = (slice(y1, y2), slice(x1, x2))
+        own = crop_face(avatar.frame(index), avatar.box(index), avatar.geometry)
+        true = presenter.crop(index, pose)[region]
+        rows.append(
+            (
+                opening(crop, index),
+                _squared_error(crop[region], true),
+                _squared_error(own[region], true),
+                _squared_error(crop[region], presenter.crop(index)[region]),
+            )
+        )
+    columns = np.asarray(rows, np.float32).T
+    return Measured(utterance, columns[0], track[: len(rows), OPEN], *columns[1:])
+
+
+def _figures(measured: list[Measured]) -> Figures:
+    by_offset = correlations([m.drawn for m in measured], [m.true for m in measured])
+    closures = [
+        seen_closed(m.drawn, round(phone.centre_s * FRAME_RATE_HZ))
+        for m in measured
+        for phone in m.utterance.phones
+        if phone.symbol in BILABIALS
+    ]
+    spoken = np.concatenate([~_silent(m) for m in measured])
+    resting = np.concatenate([_resting(m)[_silent(m)] for m in measured])
+    error = np.concatenate([m.squared_error for m in measured])[spoken]
+    untouched = np.concatenate([m.untouched_error for m in measured])[spoken]
+    return Figures(
+        correlation=by_offset[0],
+        best_offset=max(by_offset, key=lambda offset: by_offset[offset]),
+        correlation_by_offset=by_offset,
+        closures_seen=sum(closures),
+        closures=len(closures),
+        mouth_psnr_db=psnr_db(float(error.mean())),
+        untouched_psnr_db=psnr_db(float(untouched.mean())),
+        at_rest=int(resting.sum()),
+        silent=len(resting),
+        frames=len(spoken),
+        seconds=len(spoken) / FRAME_RATE_HZ,
+    )
+
+
+def _silent(measured: Measured) -> NDArray[np.bool_]:
+    """Mark the frames that are farther than `REST_MARGIN_S` from any phone."""
+    times = np.arange(len(measured.drawn)) / FRAME_RATE_HZ
+    silent = np.ones(len(times), np.bool_)
+    for phone in measured.utterance.phones:
+        if phone.symbol != "pau":
+            near = times > phone.start_s - REST_MARGIN_S
+            silent &= ~(near & (times < phone.end_s + REST_MARGIN_S))
+    return silent
+
+
+def _resting(measured: Measured) -> NDArray[np.bool_]:
+    still = np.asarray([psnr_db(float(e)) >= REST_PSNR_DB for e in measured.rest_error])
+    return (measured.drawn < CLOSED) & still
+
+
+def _squared_error(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    difference = a.astype(np.float32) - b
+    return float(np.mean(difference * difference))

@@ -1,0 +1,99 @@
+"""The networks have the shapes of the contract, and sizes as the family's."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the studio is not installed")
+
+from viseme.engine import AudioEncoder, Inferencer  # noqa: E402
+from viseme.studio.export import export  # noqa: E402
+from viseme.studio.networks import (  # noqa: E402
+    FULL_LADDER,
+    MOBILE_LADDER,
+    GeneratorConfig,
+    GeneratorNet,
+    LipSyncNet,
+    NetworkConfig,
+)
+
+TINY = NetworkConfig(GeneratorConfig(ladder=(8, 8, 12, 16), fold=4, gate=True), (4, 8, 8, 8))
+
+
+def parameters(net: "torch.nn.Module") -> float:
+    return sum(p.numel() for p in net.parameters()) / 1e6
+
+
+@pytest.mark.parametrize(
+    ("ladder", "millions"), [(FULL_LADDER, 12.19), (MOBILE_LADDER, 3.10)], ids=["full", "mobile"]
+)
+def test_unfolded_generators_are_as_large_as_the_familys(
+    ladder: tuple[int, ...], millions: float
+) -> None:
+    assert parameters(GeneratorNet(GeneratorConfig(ladder))) == pytest.approx(millions, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        GeneratorConfig(ladder=(4, 4, 6, 6, 8)),
+        GeneratorConfig(ladder=(4, 4, 6, 8), fold=2),
+        GeneratorConfig(ladder=(4, 4, 6, 8), fold=4, gate=True),
+        GeneratorConfig(ladder=(4, 4, 6, 8), size=160),
+    ],
+    ids=["plain", "fold 2", "fold 4 with gate", "160"],
+)
+def test_a_generator_gives_a_picture_in_range(config: GeneratorConfig) -> None:
+    net = GeneratorNet(config).eval()
+    with torch.no_grad():
+        out = net(torch.rand(2, 6, config.size, config.size), torch.randn(2, 32, 16, 16))
+    assert out.shape == (2, 3, config.size, config.size)
+    assert 0 <= out.min() <= out.max() <= 1
+
+
+def test_a_fold_that_misses_the_bottleneck_is_refused() -> None:
+    with pytest.raises(ValueError, match="a crop of 320 folded by 3 cannot reach 10 x 10"):
+        _ = GeneratorConfig(fold=3).downs
+
+
+def test_windows_hold_sixteen_features_in_order() -> None:
+    net = LipSyncNet(TINY).eval()
+    patches = torch.randn(1, 18, 1, 80, 16)
+    with torch.no_grad():
+        windows = net.hear(patches, torch.ones(1, 18))
+        features = net.encoder(patches[0])
+    assert windows.shape == (1, 3, 32, 16, 16)
+    torch.testing.assert_close(windows[0, 2].reshape(16, 512), features[2:18])
+
+
+def test_features_outside_the_sound_are_zero() -> None:
+    net = LipSyncNet(TINY).eval()
+    valid = torch.ones(1, 16)
+    valid[0, :3] = 0
+    with torch.no_grad():
+        window = net.hear(torch.randn(1, 16, 1, 80, 16), valid).reshape(16, 512)
+    assert (window[:3] == 0).all()
+    assert (window[3:] != 0).any()
+
+
+def test_a_config_survives_its_dictionary() -> None:
+    assert NetworkConfig.from_dict(TINY.as_dict()) == TINY
+
+
+def test_an_exported_pair_runs_in_the_engine(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    net = LipSyncNet(TINY).eval()
+    export(net, tmp_path / "generator.onnx", tmp_path / "audio_encoder.onnx")
+    rng = np.random.default_rng(3)
+    visual = rng.random((3, 6, 320, 320), np.float32)
+    audio = rng.standard_normal((3, 32, 16, 16), np.float32)
+    mel = rng.standard_normal((5, 1, 80, 16), np.float32)
+    with torch.no_grad():
+        drawn = net.generator(torch.from_numpy(visual), torch.from_numpy(audio)).numpy()
+        heard = net.encoder(torch.from_numpy(mel)).numpy()
+    with Inferencer(tmp_path / "generator.onnx", backend="onnxruntime") as inferencer:
+        assert inferencer.info.batch is None
+        np.testing.assert_allclose(inferencer.infer_batch(visual, audio), drawn, atol=0.5 / 255)
+    with AudioEncoder(tmp_path / "audio_encoder.onnx") as encode:
+        np.testing.assert_allclose(encode(mel), heard, atol=2e-3)

@@ -1,0 +1,111 @@
+"""Training learns, resumes where it stopped, and refuses another network's checkpoint."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the studio is not installed")
+
+from viseme.audio import mel_spectrogram, windows  # noqa: E402
+from viseme.audio.features import features  # noqa: E402
+from viseme.studio.batches import Batch, BatchShape, clip_patches, frame_count  # noqa: E402
+from viseme.studio.networks import GeneratorConfig, NetworkConfig  # noqa: E402
+from viseme.studio.training import Trainer, TrainingOptions  # noqa: E402
+
+OPTIONS = TrainingOptions(
+    network=NetworkConfig(GeneratorConfig(ladder=(4, 4, 6, 8), fold=4, gate=True), (4, 4, 4, 4)),
+    hearing_steps=6,
+    hearing=BatchShape(clips=2, frames=3, pictures=0),
+    drawing_steps=4,
+    drawing=BatchShape(clips=2, frames=3, pictures=1),
+    warm_up_steps=1,
+    checkpoint_every=5,
+    workers=0,
+)
+
+
+class Beeps:
+    """A source of one lesson: loud patches mean an open mouth and a white picture."""
+
+    def batch(self, step: int, shape: BatchShape) -> Batch:
+        rng = np.random.default_rng(step)
+        loud = rng.permutation(np.arange(shape.clips) % 2).astype(np.float32)
+        patches = np.broadcast_to(
+            (loud * 8 - 4)[:, None, None, None, None], (shape.clips, shape.frames + 15, 1, 80, 16)
+        ).copy()
+        pictures = shape.clips * shape.pictures
+        white = np.repeat(loud, shape.pictures).astype(np.uint8)[:, None, None, None] * 255
+        return Batch(
+            patches=patches,
+            valid=np.ones(patches.shape[:2], np.float32),
+            poses=np.tile(loud[:, None, None], (1, shape.frames, 8)),
+            picks=np.zeros((shape.clips, shape.pictures), np.int64),
+            visual=np.full((pictures, 6, 320, 320), 128, np.uint8),
+            target=np.broadcast_to(white, (pictures, 3, 320, 320)).copy(),
+            mouth=np.ones((pictures, 1, 320, 320), np.float32),
+        )
+
+
+def weights(trainer: Trainer) -> "torch.Tensor":
+    return torch.cat([p.detach().flatten() for p in trainer.net.parameters()])
+
+
+def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
+    unbroken = Trainer(Beeps(), tmp_path / "a", OPTIONS)
+    unbroken.run()
+
+    def stop_at_the_first_checkpoint(_net: object, _step: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(Beeps(), tmp_path / "b", OPTIONS).run(stop_at_the_first_checkpoint)
+    resumed = Trainer(Beeps(), tmp_path / "b", OPTIONS)
+    assert resumed.step == 5
+    resumed.run()
+    torch.testing.assert_close(weights(resumed), weights(unbroken), rtol=1e-4, atol=1e-5)
+
+
+def test_training_learns_the_lesson(tmp_path: Path) -> None:
+    options = replace(OPTIONS, hearing_steps=60, learning_rate=1e-2, checkpoint_every=1000)
+    trainer = Trainer(Beeps(), tmp_path, options)
+    before = weights(trainer)
+    net = trainer.run()
+    assert not torch.equal(before, weights(trainer))
+    batch = Beeps().batch(10_000, BatchShape(clips=8, frames=3, pictures=0))
+    with torch.no_grad():
+        trainer.net.eval()
+        poses, _ = trainer.net(
+            torch.from_numpy(batch.patches),
+            torch.from_numpy(batch.valid),
+            torch.zeros(8, 0, dtype=torch.int64),
+            torch.zeros(0, 6, 320, 320),
+        )
+    error = np.abs(poses.numpy() - batch.poses).mean()
+    assert error < 0.25
+    assert not net.training
+
+
+def test_another_networks_checkpoint_is_refused(tmp_path: Path) -> None:
+    Trainer(Beeps(), tmp_path, replace(OPTIONS, hearing_steps=1, drawing_steps=1)).run()
+    other = replace(OPTIONS, network=NetworkConfig())
+    with pytest.raises(ValueError, match="holds another network"):
+        Trainer(Beeps(), tmp_path, other)
+
+
+def test_a_clip_hears_what_the_pipeline_hears() -> None:
+    mel = mel_spectrogram(np.random.default_rng(0).standard_normal(30_000).astype(np.float32))
+    table = np.random.default_rng(1).standard_normal((1280, 512)).astype(np.float32)
+
+    def encode(patches: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        return patches.reshape(len(patches), -1) @ table / 40
+
+    expected = windows(features(mel, encode))
+    count = frame_count(len(mel))
+    assert len(expected) == count
+    for first in (0, 3, count - 10):
+        patches, valid = clip_patches(mel, first, 10)
+        heard = encode(patches) * valid[:, None]
+        got = np.stack([heard[i : i + 16].reshape(32, 16, 16) for i in range(10)])
+        np.testing.assert_allclose(got, expected[first : first + 10], atol=1e-4)
