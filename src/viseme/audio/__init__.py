@@ -1,5 +1,6 @@
 """Sound in, windows out: a file or live chunks -> 16 kHz mono -> mel -> features -> windows."""
 
+from viseme.audio.decode import SoundInfo, decode, probe, read
 from viseme.audio.features import features
 from viseme.audio.mel import MelStream, mel_spectrogram
 from viseme.audio.resample import Resampler, from_samples
@@ -20,9 +21,13 @@ __all__ = [
     "MelStream",
     "Resampler",
     "Samples",
+    "SoundInfo",
     "WindowStream",
+    "decode",
     "features",
     "from_samples",
     "mel_spectrogram",
+    "probe",
+    "read",
     "windows",
 ]

@@ -93,5 +93,5 @@ def _from_bgr_matrix(
 def _plane(frame: av.VideoFrame, number: int) -> NDArray[np.uint8]:
     """Return one plane without the padding at the ends of its rows; a view of the frame."""
     plane = frame.planes[number]
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    return rows[: plane.height, : plane.width]
+    rows: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8)
+    return rows.reshape(-1, plane.line_size)[: plane.height, : plane.width]

@@ -12,6 +12,7 @@ import weakref
 from bisect import bisect_right
 from collections import OrderedDict
 from concurrent.futures import Future
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -270,12 +271,13 @@ def chunk_starts(entries: tuple[int, ...], count: int, longest: int) -> tuple[in
     Returns:
         The first frame of each chunk, ascending.
     """
-    starts = [0]
-    for entry, following in zip(entries, (*entries[1:], count), strict=True):
-        # Few key frames: divide. Many: leave out those that would make a chunk too short.
-        long_enough = entry - starts[-1] >= _CHUNK_FRAMES
-        if long_enough or (entry > starts[-1] and following - starts[-1] > longest):
-            starts.append(entry)
-        while following - starts[-1] > longest:
-            starts.append(starts[-1] + longest)
+    shortest = min(_CHUNK_FRAMES, longest)
+    spans = [0]
+    for entry in entries:
+        if entry - spans[-1] >= shortest:
+            spans.append(entry)
+    starts: list[int] = []
+    for begin, end in pairwise((*spans, count)):
+        parts = -(-(end - begin) // longest)
+        starts += [begin + (end - begin) * part // parts for part in range(parts)]
     return tuple(starts)

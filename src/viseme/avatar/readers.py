@@ -48,7 +48,7 @@ def ping_pong(count: int, start: int = 0) -> Iterator[int]:
 
 
 class _Place(NamedTuple):
-    index: int
+    frame: int
     direction: int
     step: int
 
@@ -70,10 +70,10 @@ class Readers:
         self._steps += 1
         reader = threading.get_ident()
         last = self._places.get(reader)
-        if last is None or abs(index - last.index) > 1:
+        if last is None or abs(index - last.frame) > 1:
             direction = 1
         else:
-            direction = index - last.index or last.direction
+            direction = index - last.frame or last.direction
         self._places[reader] = _Place(index, direction, self._steps)
         self._places.move_to_end(reader)
         if len(self._places) > _MAX_READERS:
@@ -88,4 +88,4 @@ class Readers:
     def places(self) -> list[int]:
         """Return the frames that readers who are still there have read last."""
         oldest = self._steps - _AWAY_AFTER_STEPS
-        return [place.index for place in self._places.values() if place.step > oldest]
+        return [place.frame for place in self._places.values() if place.step > oldest]

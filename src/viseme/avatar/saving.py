@@ -64,7 +64,7 @@ def save_bundle(
     audio_encoder: str | Path,
     about: About,
     geometry: Geometry = FAMILY_328,
-    frame_format: FrameFormat = FrameFormat(),  # noqa: B008 -- frozen
+    frame_format: FrameFormat = FrameFormat(),
 ) -> Path:
     """Write an avatar's bundle into a new folder.
 
@@ -173,7 +173,11 @@ def _write_frames(
     if frame_format.kind == "video":
         from viseme.avatar.video_target import write_frames  # noqa: PLC0415 -- PyAV, where needed
 
-        return "frames.mp4", size, write_frames(work / "frames.mp4", checked, size, frame_format.crf)
+        return (
+            "frames.mp4",
+            size,
+            write_frames(work / "frames.mp4", checked, size, frame_format.crf),
+        )
     (work / "frames").mkdir()
     return "frames", size, _write_images(work / "frames", checked, frame_format)
 

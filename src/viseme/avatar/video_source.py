@@ -7,7 +7,7 @@ frame is found by decoding from the key frame before it.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,9 +32,12 @@ _DECODER_THREADS = 2
 
 
 class _Packet(NamedTuple):
+    """What the container says of one frame. Sorts in the order of presentation."""
+
     pts: int
     dts: int
     key: bool
+    shown: bool
 
 
 class VideoFrames(FrameSource):
@@ -50,11 +53,15 @@ class VideoFrames(FrameSource):
             stream = self._open()
             self.size = (stream.codec_context.width, stream.codec_context.height)
             packets = sorted(self._scan(stream))
-        self.count = len(packets)
-        self.entries = tuple(i for i, packet in enumerate(packets) if packet.key)
-        self._number = {packet.pts: i for i, packet in enumerate(packets)}
-        self._seek_to = [packet.dts for packet in packets if packet.key]
-        if not packets or self.entries[:1] != (0,) or len(self._number) != self.count:
+        shown = [packet.pts for packet in packets if packet.shown]
+        # A key frame that is not shown itself still is the way to the shown ones after it.
+        entries = {bisect_left(shown, packet.pts): packet.dts for packet in packets if packet.key}
+        entries.pop(len(shown), None)
+        self.count = len(shown)
+        self.entries = tuple(entries)
+        self._seek_to = tuple(entries.values())
+        self._number = {pts: number for number, pts in enumerate(shown)}
+        if self.entries[:1] != (0,) or len(self._number) != self.count:
             self.close()
             raise AvatarError(f"{self.name} has no usable frames: the video is damaged.")
 
@@ -96,16 +103,18 @@ class VideoFrames(FrameSource):
         return stream
 
     def _scan(self, stream: VideoStream) -> Iterator[_Packet]:
-        """Give the packets of the frames that are shown, without decoding them."""
+        """Give what is known of each frame, in the order of the file, without decoding any."""
         assert self._container is not None
         for packet in self._container.demux(stream):
-            if packet.size == 0 or packet.is_discard:
-                continue  # the end of the stream, or a frame that an edit list leaves out
+            if packet.size == 0:
+                continue  # the end of the stream
             if packet.pts is None or packet.dts is None:
                 raise AvatarError(f"{self.name} has frames without a time; make it an MP4.")
             if packet.is_corrupt:
                 return  # cut off in the middle of this frame: the count will tell
-            yield _Packet(packet.pts, packet.dts, packet.is_keyframe)
+            # An edit list leaves frames out: the demuxer marks them, and the decoder drops them.
+            shown = not packet.is_discard
+            yield _Packet(packet.pts, packet.dts, packet.is_keyframe, shown)
 
     def _run_from(self, start: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """Decode from `start` on without end: numbers and pictures."""

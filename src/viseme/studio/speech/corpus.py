@@ -18,7 +18,7 @@ from viseme.studio.speech.flite import FLITE_TRAINING_VOICES, speak_with_flite
 from viseme.studio.speech.phones import SILENCE
 from viseme.studio.speech.store import Corpus, open_corpus, write_corpus
 from viseme.studio.speech.texts import shuffled_texts, training_sentences
-from viseme.studio.speech.utterance import SAMPLE_RATE_HZ, Phone, Utterance, retimed
+from viseme.studio.speech.utterance import SAMPLE_RATE_HZ, Phone, Utterance, shifted
 
 __all__ = ["build_corpus", "padded"]
 
@@ -62,10 +62,9 @@ def padded(utterance: Utterance, before_s: float, after_s: float) -> Utterance:
     before, after = round(before_s * SAMPLE_RATE_HZ), round(after_s * SAMPLE_RATE_HZ)
     samples = np.pad(utterance.samples, (before, after))
     start_s, end_s = before / SAMPLE_RATE_HZ, len(samples) / SAMPLE_RATE_HZ
-    spoken = retimed(utterance.phones, lambda time_s: time_s + start_s)
     phones = (
         Phone(SILENCE, 0.0, start_s),
-        *spoken,
+        *shifted(utterance.phones, start_s),
         Phone(SILENCE, start_s + utterance.duration_s, end_s),
     )
     filled = tuple(phone for phone in phones if phone.end_s > phone.start_s)

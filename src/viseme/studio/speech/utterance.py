@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SAMPLE_RATE_HZ", "Phone", "Samples", "Utterance", "retimed"]
+__all__ = ["SAMPLE_RATE_HZ", "Phone", "Samples", "Utterance", "scaled", "shifted"]
 
 SAMPLE_RATE_HZ = 16_000
 
@@ -49,7 +48,11 @@ class Utterance:
         return len(self.samples) / SAMPLE_RATE_HZ
 
 
-def retimed(phones: tuple[Phone, ...], move: Callable[[float], float]) -> tuple[Phone, ...]:
-    """Return the phones with `move` applied to every time; those left without length go."""
-    moved = (Phone(p.symbol, move(p.start_s), move(p.end_s)) for p in phones)
-    return tuple(p for p in moved if p.end_s > p.start_s)
+def shifted(phones: tuple[Phone, ...], by_s: float) -> tuple[Phone, ...]:
+    """Return the phones `by_s` seconds later."""
+    return tuple(Phone(p.symbol, p.start_s + by_s, p.end_s + by_s) for p in phones)
+
+
+def scaled(phones: tuple[Phone, ...], by: float) -> tuple[Phone, ...]:
+    """Return the phones with all times multiplied."""
+    return tuple(Phone(p.symbol, p.start_s * by, p.end_s * by) for p in phones)
