@@ -8,18 +8,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from viseme.audio import FRAME_RATE_HZ, mel_spectrogram
+from viseme.audio import mel_spectrogram
 from viseme.avatar import FAMILY_328, Geometry
 from viseme.studio.batches import Batch, BatchShape, clip_patches, frame_count, planes, visual_planes
 from viseme.studio.mouth import POSE_CHANNELS, MouthPose
-from viseme.studio.speech import Corpus, Utterance, augment, padded, pose_track
+from viseme.studio.speech import Corpus, training_clip
 
 __all__ = ["Drawing", "DrawnSource"]
 
-LEAD_S = (0.1, 1.2)
-"""Silence put before and after a sentence: networks must learn to begin and to end at rest."""
-EDGE_SHARE = 0.15
-"""Share of clips that begin at the sound's very start, and as many that end at its very end."""
+CONTEXT_FRAMES = 30
+"""Frames of sound beside those trained on, so that most windows lie wholly within it."""
+EDGE_FRAMES = 6
+"""How far past the ends a run may be drawn; it is moved back to begin or end with the sound."""
 
 
 class Drawing(Protocol):
@@ -94,27 +94,13 @@ class DrawnSource:
     def _clip(
         self, rng: np.random.Generator, frames: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Return patches, their validity and poses of a run of frames somewhere in a sentence."""
-        spoken = self._spoken(rng, frames / FRAME_RATE_HZ)
-        mel = mel_spectrogram(spoken.samples)
-        count = frame_count(len(mel))
-        last = count - frames
-        where = rng.random()
-        if where < EDGE_SHARE:
-            first = 0
-        elif where > 1 - EDGE_SHARE:
-            first = last
-        else:
-            first = int(rng.integers(last + 1))
+        """Return patches, their validity and poses of a run of frames somewhere in the speech."""
+        clip = training_clip(self._corpus, rng, frames + CONTEXT_FRAMES)
+        mel = mel_spectrogram(clip.samples)
+        last = min(frame_count(len(mel)), len(clip.poses)) - frames
+        first = int(np.clip(rng.integers(-EDGE_FRAMES, last + EDGE_FRAMES + 1), 0, last))
         patches, valid = clip_patches(mel, first, frames)
-        return patches, valid, pose_track(spoken.phones, count)[first : first + frames]
-
-    def _spoken(self, rng: np.random.Generator, at_least_s: float) -> Utterance:
-        """Return a random sentence with silence around it, augmented, of at least that length."""
-        utterance = self._corpus[int(rng.integers(len(self._corpus)))]
-        before, after = rng.uniform(*LEAD_S, 2)
-        after += max(0.0, at_least_s + 0.5 - before - after - utterance.duration_s)
-        return augment(padded(utterance, before, after), rng)
+        return patches, valid, clip.poses[first : first + frames]
 
     def _mouth_weight(self, index: int) -> NDArray[np.float32]:
         """Return 1 in the region of the lips, fading out around it: float32 ``[S, S]``."""

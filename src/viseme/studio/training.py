@@ -43,10 +43,10 @@ class TrainingOptions:
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
     seed: int = 0
-    hearing_steps: int = 1500
-    hearing: BatchShape = BatchShape(clips=16, frames=50, pictures=0)
-    drawing_steps: int = 6000
-    drawing: BatchShape = BatchShape(clips=6, frames=20, pictures=2)
+    hearing_steps: int = 1200
+    hearing: BatchShape = BatchShape(clips=24, frames=16, pictures=0)
+    drawing_steps: int = 4000
+    drawing: BatchShape = BatchShape(clips=6, frames=16, pictures=2)
     learning_rate: float = 1.5e-3
     warm_up_steps: int = 100
     weight_decay: float = 1e-2
