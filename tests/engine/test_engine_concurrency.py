@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -102,29 +103,22 @@ def test_no_more_run_at_once_than_there_are_workers(tmp_path: Path) -> None:
     lock = threading.Lock()
     running = 0
     most = 0
-    two_inside = threading.Event()
 
     def watched(inputs: Mapping[str, Tensor]) -> list[Tensor]:
         nonlocal running, most
         with lock:
             running += 1
             most = max(most, running)
-            if running == 2:
-                two_inside.set()
-        if armed:
-            assert two_inside.wait(10)
+        time.sleep(0.02)  # Long enough for every waiting thread to come in, if it could.
         with lock:
             running -= 1
         return [inputs["input"][:, :3].copy()]
 
-    armed = False
     path = noisy_generator(tmp_path / "m.onnx")
     with Inferencer(path, backend=FakeBackend(watched), workers=2) as inferencer:
-        inferencer.warm_up()
-        armed = True
         pair = unique_pairs(inferencer, 1)[0]
         with ThreadPoolExecutor(8) as executor:
-            for result in [executor.submit(inferencer.infer, *pair) for _ in range(24)]:
+            for result in [executor.submit(inferencer.infer, *pair) for _ in range(16)]:
                 result.result()
 
     assert most == 2
