@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +142,7 @@ def passthrough_encoder(path: Path, batch: int | None = None) -> Path:
 
 def passthrough_features(mel: NDArray[np.float32]) -> NDArray[np.float32]:
     """Compute what :func:`passthrough_encoder` gives: ``[b, 1, 80, 16]`` to ``[b, 512]``."""
-    features: NDArray[np.float32] = mel.reshape(len(mel), -1) @ _encoder_matrix()
+    features: NDArray[np.float32] = mel.reshape(-1, 1280) @ _encoder_matrix()
     return features
 
 
@@ -151,8 +151,8 @@ def write_network(
     nodes: Sequence[Any],
     constants: dict[str, NDArray[Any]],
     *,
-    inputs: dict[str, Sequence[int | str | None]],
-    outputs: dict[str, Sequence[int | str | None]],
+    inputs: Mapping[str, Sequence[int | str | None]],
+    outputs: Mapping[str, Sequence[int | str | None]],
     dtype: int = TensorProto.FLOAT,
 ) -> Path:
     """Write any network; extents are a number, a symbol, or None."""

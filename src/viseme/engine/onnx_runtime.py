@@ -20,8 +20,10 @@ __all__ = [
     "OnnxRuntimeBackend",
     "TensorSpec",
     "available_targets",
+    "library_errors",
     "read_signature",
     "runtime_version",
+    "translated",
 ]
 
 PROVIDERS = {
@@ -123,7 +125,7 @@ class OnnxRuntimeBackend(Backend):
         session = self._session
         if session is None:
             raise BackendError("The ONNX Runtime back end is closed; open another.")
-        with _translated("ONNX Runtime failed to run the network", BackendError):
+        with translated("ONNX Runtime failed to run the network", BackendError):
             outputs: list[Tensor] = session.run(None, dict(inputs))
         return outputs
 
@@ -160,7 +162,7 @@ def _open(path: Path, options: Any, providers: list[Any]) -> Any:
     _check_file(path)
     ort = _library()
     unreadable = f"{path} is not a network in ONNX, or is damaged; export or fetch it again"
-    with _translated(unreadable, ModelError):
+    with translated(unreadable, ModelError):
         # Its own falling back prints to stdout.
         return ort.InferenceSession(
             str(path), sess_options=options, providers=providers, enable_fallback=0
@@ -200,7 +202,7 @@ def library_errors() -> tuple[type[Exception], ...]:
 
 
 @contextmanager
-def _translated(what: str, kind: type[VisemeError]) -> Iterator[None]:
+def translated(what: str, kind: type[VisemeError]) -> Iterator[None]:
     """Turn the library's errors into one of ours that starts with ``what``."""
     try:
         yield
