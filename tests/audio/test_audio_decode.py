@@ -13,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 from fake_audio_encoder import FakeEncoder
 from numpy.typing import NDArray
-from sound_files import RATE_HZ, encoded, speech, wav
+from sound_files import RATE_HZ, encoded, of_soundfile, speech, wav
 
 import viseme.audio
 from viseme.audio import (
@@ -35,12 +34,6 @@ SOUND = speech(2.0)
 LOSSLESS = from_samples(SOUND, RATE_HZ)
 
 
-def of_soundfile(kind: str, subtype: str) -> bytes:
-    buffer = io.BytesIO()
-    soundfile.write(buffer, SOUND, RATE_HZ, format=kind, subtype=subtype)
-    return buffer.getvalue()
-
-
 def best_shift_error(sound: NDArray[np.float32]) -> float:
     """The largest error against the original, where a codec may have moved it by up to 25 ms."""
     inner = LOSSLESS[4_000:28_000]
@@ -54,24 +47,24 @@ EXACT = {
     "s64": wav(SOUND.astype(np.int64) << 48),
     "f32": wav(SOUND.astype(np.float32) / 2**15),
     "f64": wav(SOUND.astype(np.float64) / 2**15),
-    "s24": of_soundfile("WAV", "PCM_24"),
-    "rf64": of_soundfile("RF64", "PCM_16"),
-    "w64": of_soundfile("W64", "PCM_16"),
-    "aiff": of_soundfile("AIFF", "PCM_24"),
+    "s24": of_soundfile(SOUND, "WAV", "PCM_24"),
+    "rf64": of_soundfile(SOUND, "RF64", "PCM_16"),
+    "w64": of_soundfile(SOUND, "W64", "PCM_16"),
+    "aiff": of_soundfile(SOUND, "AIFF", "PCM_24"),
     "flac 16": encoded("flac", "flac", SOUND),
-    "flac 24": of_soundfile("FLAC", "PCM_24"),
+    "flac 24": of_soundfile(SOUND, "FLAC", "PCM_24"),
 }
 COARSE = {
     "u8": wav(((SOUND >> 8) + 128).astype(np.uint8)),
-    "a-law": of_soundfile("WAV", "ALAW"),
-    "mu-law": of_soundfile("WAV", "ULAW"),
+    "a-law": of_soundfile(SOUND, "WAV", "ALAW"),
+    "mu-law": of_soundfile(SOUND, "WAV", "ULAW"),
 }
 COMPRESSED = {
     "mp3": encoded("mp3", "mp3", SOUND),
     "m4a": encoded("ipod", "aac", SOUND),
     "aac": encoded("adts", "aac", SOUND),
     "opus": encoded("ogg", "libopus", SOUND),
-    "vorbis": of_soundfile("OGG", "VORBIS"),
+    "vorbis": of_soundfile(SOUND, "OGG", "VORBIS"),
     "webm": encoded("webm", "libopus", SOUND),
     "mkv": encoded("matroska", "aac", SOUND),
     "video": encoded("mp4", "aac", SOUND, picture=True),

@@ -105,7 +105,9 @@ def test_refuses_what_is_not_a_number_and_says_when(value: float) -> None:
     stream.push(np.zeros(16_000, dtype=np.float32))
     chunk = np.zeros(16_000, dtype=np.float32)
     chunk[4_000] = value
-    with pytest.raises(InputError, match=r"not a finite number at 1\.250 s: repair"):
+    with pytest.raises(
+        InputError, match=r"not a finite number, or far too large, at 1\.250 s: repair"
+    ):
         stream.push(chunk)
 
 
