@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import tracemalloc
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from viseme.audio import (
     read,
     windows,
 )
+from viseme.errors import VisemeWarning
 
 SOUND = speech(2.0)
 LOSSLESS = from_samples(SOUND, RATE_HZ)
@@ -235,6 +237,15 @@ def test_sample_rate_that_changes_on_the_way() -> None:
     first = encoded("ogg", "flac", speech(1.0, 48_000), rate_hz=48_000)
     second = encoded("ogg", "flac", speech(1.0, 16_000, 1), rate_hz=16_000)
     assert len(read(io.BytesIO(first + second))) == pytest.approx(32_000, abs=2)
+
+
+def test_streams_that_turn_up_on_the_way() -> None:
+    first = encoded("mpegts", "aac", speech(1.0))
+    second = encoded("mpegts", "aac", speech(1.0), picture=True)
+    for _ in range(20):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", VisemeWarning)  # the second clock begins again
+            assert len(read(io.BytesIO(first + second))) > 15_000
 
 
 def test_importing_takes_no_decoder_along() -> None:

@@ -45,6 +45,6 @@ def check_finite(samples: Float32, start: int, rate_hz: int) -> None:
     if not usable.all():
         time_s = (start + int(np.argmin(usable))) / rate_hz
         raise InputError(
-            f"The sound has a sample that is not a finite number, or far too large, at {time_s:.3f} s: "
-            "repair the recording, or export it again as 16-bit WAV."
+            "The sound has a sample that is not a finite number, or far too large, at "
+            f"{time_s:.3f} s: repair the recording, or export it again as 16-bit WAV."
         )
