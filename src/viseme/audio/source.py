@@ -24,6 +24,8 @@ __all__ = ["Source", "opened"]
 
 CUT_TOLERANCE_S = 0.1
 """What may be missing at the end of a whole file: encoders round to packets, and trim."""
+CLOCK_TOLERANCE = 0.001
+"""How far the clock of the time stamps may run from that of the samples."""
 DAMAGED_IN_A_ROW = 1_000
 """Packets that give nothing but errors, after which the sound is taken to have ended."""
 USABLE = "give a WAV, FLAC, MP3, M4A, Ogg or WebM file, or a video with sound"
@@ -123,6 +125,9 @@ class Source:
         if self._damaged_packets:
             count = f"{self._damaged_packets} piece{'s' if self._damaged_packets > 1 else ''}"
             return f"{self.name} is damaged: {count} could not be decoded, the other {used}"
+        gaps_s = reached_s - self.decoded_s
+        if gaps_s > max(CUT_TOLERANCE_S, CLOCK_TOLERANCE * reached_s):
+            return f"{self.name} has gaps: {gaps_s:.2f} s are missing, the other {used}"
         return None
 
     def _frames(self) -> Iterator[av.AudioFrame]:
@@ -134,6 +139,10 @@ class Source:
             except av.FFmpegError:
                 self._is_cut = True
                 return
+            except IndexError:
+                # PyAV may trip at the end over streams that turned up on the way, as MPEG-TS
+                # allows; ours came before them, and has ended by then.
+                break
             if packet is None:
                 break
             try:
