@@ -63,7 +63,7 @@ class VideoFrames(FrameSource):
         self._number = {pts: number for number, pts in enumerate(shown)}
         if self.entries[:1] != (0,) or len(self._number) != self.count:
             self.close()
-            raise AvatarError(f"{self.name} has no usable frames: the video is damaged.")
+            raise AvatarError(f"{self.name} has no frames that can be found: the video is damaged.")
 
     def decode(self, start: int, stop: int) -> Iterator[NDArray[np.uint8]]:
         """Give frames `start` to `stop`; see `FrameSource.decode`.
@@ -96,7 +96,7 @@ class VideoFrames(FrameSource):
         self.close()
         self._container = av.open(str(self._path), "r")
         if not self._container.streams.video:
-            raise AvatarError(f"{self.name} has no picture in it.")
+            raise AvatarError(f"{self.name} has no frames that can be found: the video is damaged.")
         stream = self._container.streams.video[0]
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = _DECODER_THREADS
