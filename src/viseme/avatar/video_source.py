@@ -49,10 +49,18 @@ class VideoFrames(FrameSource):
         self._container: InputContainer | None = None
         self._running: Iterator[tuple[int, NDArray[np.uint8]]] | None = None
         self._next = -1
-        with _translated(self.name):
-            stream = self._open()
-            self.size = (stream.codec_context.width, stream.codec_context.height)
-            packets = sorted(self._scan(stream))
+        try:
+            with _translated(self.name):
+                stream = self._open()
+                self.size = (stream.codec_context.width, stream.codec_context.height)
+                packets = sorted(self._scan(stream))
+            self._number_frames(packets)
+        except AvatarError:
+            self.close()
+            raise
+
+    def _number_frames(self, packets: list[_Packet]) -> None:
+        """Give the frames that are shown their numbers, and find where decoding can begin."""
         shown = [packet.pts for packet in packets if packet.shown]
         # A key frame that is not shown itself still is the way to the shown ones after it.
         entries = {bisect_left(shown, packet.pts): packet.dts for packet in packets if packet.key}
@@ -62,8 +70,7 @@ class VideoFrames(FrameSource):
         self._seek_to = tuple(entries.values())
         self._number = {pts: number for number, pts in enumerate(shown)}
         if self.entries[:1] != (0,) or len(self._number) != self.count:
-            self.close()
-            raise AvatarError(f"{self.name} has no frames that can be found: the video is damaged.")
+            raise AvatarError(_no_frames(self.name))
 
     def decode(self, start: int, stop: int) -> Iterator[NDArray[np.uint8]]:
         """Give frames `start` to `stop`; see `FrameSource.decode`.
@@ -77,10 +84,7 @@ class VideoFrames(FrameSource):
                 self._next = -1  # until the frame is out, the position is unknown
                 number, picture = next(self._running, (-1, None))
                 if number != expected or picture is None:
-                    raise AvatarError(
-                        f"{self.name} cannot be decoded at frame {expected} of {self.count}: "
-                        "the video is damaged."
-                    )
+                    raise self._damaged_at(expected)
                 self._next = number + 1
                 yield picture
 
@@ -96,7 +100,7 @@ class VideoFrames(FrameSource):
         self.close()
         self._container = av.open(str(self._path), "r")
         if not self._container.streams.video:
-            raise AvatarError(f"{self.name} has no frames that can be found: the video is damaged.")
+            raise AvatarError(_no_frames(self.name))
         stream = self._container.streams.video[0]
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = _DECODER_THREADS
@@ -148,11 +152,18 @@ class VideoFrames(FrameSource):
 
     def _picture(self, frame: av.VideoFrame, number: int) -> NDArray[np.uint8]:
         if frame.is_corrupt or (frame.width, frame.height) != self.size:
-            raise AvatarError(
-                f"{self.name} cannot be decoded at frame {number} of {self.count}: "
-                "the video is damaged."
-            )
+            raise self._damaged_at(number)
         return to_bgr(frame)
+
+    def _damaged_at(self, number: int) -> AvatarError:
+        return AvatarError(
+            f"{self.name} cannot be decoded at frame {number} of {self.count}: "
+            "the video is damaged."
+        )
+
+
+def _no_frames(name: str) -> str:
+    return f"{name} has no frames that can be found: the video is damaged."
 
 
 @contextmanager
