@@ -48,6 +48,7 @@ def make_bundle(
     frame_format: FrameFormat | None = None,
 ) -> Path:
     """Write a small bundle to `base`/avatars/`name` and return its folder."""
+    base.mkdir(parents=True, exist_ok=True)
     network = base / "network.onnx"
     network.write_bytes(b"stands for a network")
     return save_bundle(

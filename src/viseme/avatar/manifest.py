@@ -33,6 +33,7 @@ __all__ = [
     "Manifest",
     "parse_boxes",
     "parse_manifest",
+    "read_boxes",
     "read_small_file",
 ]
 
@@ -140,7 +141,9 @@ def parse_manifest(data: bytes, name: str = MANIFEST_NAME) -> Manifest:
     if not isinstance(document, dict) or document.get("format") != "viseme-avatar":
         raise AvatarError(f'{name} is not the manifest of an avatar: "format" is missing or other.')
     version = document.get("version")
-    if type(version) is int and version > FORMAT_VERSION:
+    if type(version) is not int or version < 1:
+        raise AvatarError(f"{name} is not a valid manifest: version: must be a whole number.")
+    if version > FORMAT_VERSION:
         raise AvatarError(
             f"{name} has format version {version}, and this viseme reads {FORMAT_VERSION}; "
             "install a newer viseme."
