@@ -20,7 +20,7 @@ from viseme.studio.batches import Batch, BatchShape
 from viseme.studio.drawn import DrawnSource
 from viseme.studio.export import export
 from viseme.studio.networks import GeneratorConfig, LipSyncNet, NetworkConfig
-from viseme.studio.presenter import Presenter
+from viseme.studio.presenter import FRAME_COUNT, Presenter
 from viseme.studio.sheet import write_sheet
 from viseme.studio.speech import build_corpus
 from viseme.studio.training import Trainer, TrainingOptions, tensors
@@ -83,7 +83,7 @@ def _pack(
     save_bundle(
         folder,
         frames=_frames(presenter),
-        boxes=[Box(*presenter.box(i)) for i in range(presenter.frame_count)],
+        boxes=[Box(*presenter.box(i)) for i in range(FRAME_COUNT)],
         generator=generator,
         audio_encoder=audio_encoder,
         about=replace(ABOUT, recipe=options.as_recipe() | {"corpus_minutes": CORPUS_MINUTES}),
@@ -91,7 +91,7 @@ def _pack(
 
 
 def _frames(presenter: Presenter) -> Iterator[NDArray[np.uint8]]:
-    for index in range(presenter.frame_count):
+    for index in range(FRAME_COUNT):
         yield presenter.frame(index)
 
 

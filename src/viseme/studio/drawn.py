@@ -25,8 +25,6 @@ EDGE_FRAMES = 6
 class Drawing(Protocol):
     """What the studio can draw: the presenter is one."""
 
-    frame_count: int
-
     def crop(self, index: int, pose: MouthPose) -> NDArray[np.uint8]:
         """Draw the face crop of a frame: uint8 ``[328, 328, 3]``."""
         ...
@@ -76,7 +74,7 @@ class DrawnSource:
         mouth = np.empty((picks.size, 1, size, size), np.float32)
         chosen = np.take_along_axis(poses, picks[:, :, None], axis=1).reshape(-1, len(POSE_CHANNELS))
         for row, pose in enumerate(chosen):
-            index = int(rng.integers(self._drawing.frame_count))
+            index = int(rng.integers(len(self._references)))
             reference = self._references[index]
             visual[row] = visual_planes(reference, reference, self._geometry)
             target[row] = planes(self._drawing.crop(index, MouthPose.of(pose)), self._geometry)

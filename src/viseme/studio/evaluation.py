@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,9 @@ from viseme.errors import AvatarError
 from viseme.rendering import RenderOptions, render
 from viseme.studio.figures import CLOSED, REST_PSNR_DB, Figures, correlations, psnr_db, seen_closed
 from viseme.studio.mouth import POSE_CHANNELS, MouthPose
-from viseme.studio.presenter import Presenter, opening
-from viseme.studio.speech import BILABIALS, Utterance, held_out, pose_track
+from viseme.studio.presenter import FRAME_COUNT, HEIGHT, WIDTH, Presenter
+from viseme.studio.presenter.measure import opening
+from viseme.studio.speech import BILABIALS, SILENCE, Utterance, held_out_corpus, pose_track
 
 __all__ = ["Evaluation", "Measured", "evaluate"]
 
@@ -62,18 +64,19 @@ def evaluate(
     Raises:
         AvatarError: the avatar is not one that the studio draws, so there is no truth to compare.
     """
-    presenter = Presenter()
-    if avatar.frame_count != presenter.frame_count or avatar.size != presenter.size:
+    if avatar.frame_count != FRAME_COUNT or avatar.size != (WIDTH, HEIGHT):
         raise AvatarError(
             f"The avatar '{avatar.name}' was not drawn by the studio, so there is no true drawing "
             "to compare with; evaluate 'demo'."
         )
-    corpus = held_out()
+    presenter = Presenter()
     measured = []
-    for index, utterance in enumerate(corpus):
-        measured.append(_measure(avatar, presenter, utterance))
-        if on_progress:
-            on_progress(index + 1, len(corpus))
+    with TemporaryDirectory(prefix="viseme-") as folder:
+        corpus = held_out_corpus(Path(folder))
+        for index, utterance in enumerate(corpus):
+            measured.append(_measure(avatar, presenter, utterance))
+            if on_progress:
+                on_progress(index + 1, len(corpus))
     return Evaluation(_figures(measured), measured)
 
 
@@ -135,7 +138,7 @@ def _silent(measured: Measured) -> NDArray[np.bool_]:
     times = np.arange(len(measured.drawn)) / FRAME_RATE_HZ
     silent = np.ones(len(times), np.bool_)
     for phone in measured.utterance.phones:
-        if phone.symbol != "pau":
+        if phone.symbol != SILENCE:
             near = times > phone.start_s - REST_MARGIN_S
             silent &= ~(near & (times < phone.end_s + REST_MARGIN_S))
     return silent
