@@ -1,1 +1,33 @@
-"""TODO."""
+"""Sound in, windows out: a file or live chunks -> 16 kHz mono -> mel -> features -> windows."""
+
+from viseme.audio.decode import SoundInfo, decode, probe, read
+from viseme.audio.features import features
+from viseme.audio.mel import MelStream, mel_spectrogram
+from viseme.audio.resample import Resampler, from_samples
+from viseme.audio.units import (
+    FEATURE_SIZE,
+    FRAME_RATE_HZ,
+    MEL_RATE_HZ,
+    SAMPLE_RATE_HZ,
+    Samples,
+)
+from viseme.audio.windows import WindowStream, windows
+
+__all__ = [
+    "FEATURE_SIZE",
+    "FRAME_RATE_HZ",
+    "MEL_RATE_HZ",
+    "SAMPLE_RATE_HZ",
+    "MelStream",
+    "Resampler",
+    "Samples",
+    "SoundInfo",
+    "WindowStream",
+    "decode",
+    "features",
+    "from_samples",
+    "mel_spectrogram",
+    "probe",
+    "read",
+    "windows",
+]

@@ -1,0 +1,117 @@
+"""Files to 16 kHz mono, block by block."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from viseme.audio.resample import Resampler
+from viseme.audio.units import SAMPLE_RATE_HZ, Samples
+from viseme.errors import InputError, VisemeWarning
+
+if TYPE_CHECKING:
+    from viseme.audio.source import Source
+
+__all__ = ["SoundInfo", "decode", "probe", "read"]
+
+
+@dataclass(frozen=True)
+class SoundInfo:
+    """What a file says of its sound; `duration_s` is None where it does not say."""
+
+    duration_s: float | None
+    rate_hz: int
+    channels: int
+    codec: str
+
+
+def decode(source: str | Path | BinaryIO, *, block_s: float = 1.0) -> Iterator[Samples]:
+    """Decode a file block by block: float32 `[block_s * 16000]`, the last one shorter.
+
+    `source` is a path, or a file open for reading in binary mode, which is read from its
+    beginning where it can seek, and left open. Memory does not grow with its length.
+
+    Raises `InputError`, with the first block at the earliest, where the source cannot be read or
+    has no sound that can be decoded. A source that is damaged or cut off gives what can be
+    decoded, and a `VisemeWarning` that says how much that was.
+    """
+    block = round(block_s * SAMPLE_RATE_HZ)
+    if block < 1:
+        raise ValueError(f"block_s must be at least one sample long, got {block_s}")
+    return _in_blocks(_resampled(source), block)
+
+
+def read(source: str | Path | BinaryIO) -> Samples:
+    """Decode the whole of a file at once, as `decode` does: float32 `[n]`, 16 kHz mono."""
+    return np.concatenate(list(decode(source)))
+
+
+def probe(source: str | Path | BinaryIO) -> SoundInfo:
+    """Tell what a file says of its sound, without decoding it.
+
+    The duration of a raw AAC or MP3 file is an estimate. Raises `InputError` as `decode` does.
+    """
+    with _opened(source) as sound:
+        codec = sound.stream.codec_context
+        return SoundInfo(
+            sound.duration_s(), codec.sample_rate, codec.channels, codec.codec.canonical_name
+        )
+
+
+def _opened(source: str | Path | BinaryIO) -> AbstractContextManager[Source]:
+    # Only here, because PyAV takes as long to import as NumPy.
+    from viseme.audio.source import opened  # noqa: PLC0415
+
+    return opened(source)
+
+
+def _resampled(source: str | Path | BinaryIO) -> Iterator[Samples]:
+    """Decode and resample in pieces of about a packet; rate and channels may change on the way."""
+    count = 0
+    with _opened(source) as sound:
+        for piece in _resample(sound):
+            count += len(piece)
+            yield piece
+        if count == 0:
+            raise InputError(
+                f"{sound.name} has no sound that can be decoded: record or export it again."
+            )
+        damage = sound.damage()
+    if damage:
+        warnings.warn(damage, VisemeWarning, stacklevel=2)
+
+
+def _resample(sound: Source) -> Iterator[Samples]:
+    resampler: Resampler | None = None
+    kind = (0, 0)
+    for samples, rate_hz in sound.chunks():
+        if resampler is None or kind != (rate_hz, samples.shape[1]):
+            if resampler is not None:
+                yield resampler.flush()
+            kind = (rate_hz, samples.shape[1])
+            resampler = Resampler(*kind, start_s=sound.decoded_s)
+        yield resampler.push(samples)
+    if resampler is not None:
+        yield resampler.flush()
+
+
+def _in_blocks(pieces: Iterator[Samples], size: int) -> Iterator[Samples]:
+    """Cut pieces of any sizes into blocks of `size`, the last one shorter."""
+    waiting: list[Samples] = []
+    count = 0
+    for piece in pieces:
+        waiting.append(piece)
+        count += len(piece)
+        if count >= size:
+            joined = np.concatenate(waiting)
+            whole = count - count % size
+            yield from np.split(joined[:whole], range(size, whole, size))
+            waiting, count = [joined[whole:]], count % size
+    if count:
+        yield np.concatenate(waiting)
