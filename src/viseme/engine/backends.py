@@ -1,0 +1,102 @@
+"""The back ends by the names that users give them, and choosing among them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import partial
+
+from viseme.engine.backend import Backend
+from viseme.engine.machine import WorkPlan
+from viseme.engine.model import ModelInfo
+from viseme.engine.onnx_runtime import OnnxRuntimeBackend, available_targets
+from viseme.engine.open_vino import OpenVINOBackend, check_installed
+from viseme.errors import BackendError, MissingExtraError, VisemeWarning
+
+__all__ = ["AUTO", "BACKEND_NAMES", "candidates", "check_backend", "open_backend"]
+
+AUTO = "auto"
+"""Measure what there is, and take the fastest that is exact enough."""
+
+Opener = Callable[[ModelInfo, WorkPlan], Backend]
+
+
+def _onnx_runtime(info: ModelInfo, plan: WorkPlan, *, target: str) -> Backend:
+    return OnnxRuntimeBackend(info.path, target=target, threads=plan.threads)
+
+
+def _open_vino(info: ModelInfo, plan: WorkPlan, *, precision: str) -> Backend:
+    batch = info.batch or 1
+    return OpenVINOBackend(
+        info.path,
+        precision=precision,
+        shapes={
+            info.visual_name: (batch, *info.visual_shape),
+            info.audio_name: (batch, *info.audio_shape),
+        },
+        threads=plan.threads,
+        workers=plan.workers,
+    )
+
+
+_OPENERS: dict[str, Opener] = {
+    "onnxruntime": partial(_onnx_runtime, target="onnxruntime"),
+    "cuda": partial(_onnx_runtime, target="cuda"),
+    "tensorrt": partial(_onnx_runtime, target="tensorrt"),
+    "openvino": partial(_open_vino, precision="float32"),
+    "openvino-bf16": partial(_open_vino, precision="bfloat16"),
+}
+_OPENVINO_NAMES = ("openvino", "openvino-bf16")
+
+BACKEND_NAMES = (AUTO, *_OPENERS)
+"""What may be asked for."""
+
+
+def check_backend(name: str) -> None:
+    """Refuse, without loading anything, what :func:`open_backend` could do nothing with.
+
+    Raises:
+        BackendError: if there is no such back end; names the ones there are.
+        MissingExtraError: if its library is not installed.
+    """
+    if name not in BACKEND_NAMES:
+        raise BackendError(f"There is no back end {name!r}; choose {_listed(BACKEND_NAMES)}.")
+    if name in _OPENVINO_NAMES:
+        check_installed()
+
+
+def open_backend(name: str, info: ModelInfo, plan: WorkPlan) -> Backend:
+    """Open a generator in the back end of that name, which is not ``"auto"``.
+
+    Where ``"cuda"`` or ``"tensorrt"`` is not to be had, what is taken instead is told in a
+    :class:`VisemeWarning`.
+
+    Raises:
+        BackendError: if there is no such back end, or it does not work on this machine.
+        MissingExtraError: if its library is not installed.
+        ModelError: if it cannot read the network.
+    """
+    check_backend(name)
+    backend = _OPENERS[name](info, plan)
+    if backend.name != name:
+        warnings.warn(
+            f"The back end {name!r} is not to be had here; {backend.name!r} is used instead.",
+            VisemeWarning,
+            stacklevel=2,
+        )
+    return backend
+
+
+def candidates(info: ModelInfo, plan: WorkPlan) -> dict[str, Callable[[], Backend]]:
+    """Give what opens each back end that is installed, ONNX Runtime on the CPU first."""
+    names = ["onnxruntime", *(name for name in available_targets() if name != "onnxruntime")]
+    try:
+        check_installed()
+        names += _OPENVINO_NAMES
+    except MissingExtraError:
+        pass
+    return {name: partial(_OPENERS[name], info, plan) for name in names}
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:-1]) + " or " + names[-1]

@@ -1,0 +1,158 @@
+"""Choosing a back end by measuring: the fastest on this machine that is exact enough."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import cycle, islice
+
+import numpy as np
+
+from viseme.engine.backend import Backend, Tensor
+from viseme.engine.pool import ordered_map
+from viseme.errors import BackendError, VisemeError
+
+__all__ = ["DEVIATION_MAX", "Candidate", "choose"]
+
+DEVIATION_MAX = 0.5 / 255
+"""How far an output may stray from float32's, anywhere: half a step of an 8-bit picture."""
+
+Runner = Callable[[Backend, Mapping[str, Tensor]], Tensor]
+
+_ROUNDS = 5
+_BUDGET_S = 3.0
+"""No further round begins after this long, so that slow networks do not take minutes."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What became of one back end in the choice."""
+
+    name: str
+    seconds_per_run: float | None = None
+    """Median wall-clock time for a run with all workers busy; ``None`` if it was not timed."""
+    deviation: float | None = None
+    """Largest difference of an output from float32's; ``None`` if it did not get so far."""
+    refused: str = ""
+    """Why it may not be taken; empty if it may."""
+
+
+@dataclass
+class _Contender:
+    name: str
+    backend: Backend
+    deviation: float
+    seconds: list[float] = field(default_factory=list)
+
+
+def choose(
+    openers: Mapping[str, Callable[[], Backend]],
+    samples: Sequence[Mapping[str, Tensor]],
+    *,
+    run: Runner,
+    workers: Callable[[Backend], int],
+) -> tuple[Backend, tuple[Candidate, ...]]:
+    """Open every candidate, measure those that are exact enough, and keep the fastest.
+
+    Rounds are interleaved, so that whatever else the machine does disturbs all alike.
+
+    Args:
+        openers: opens each candidate; the first is the reference in float32, which always may
+            be taken.
+        samples: inputs to measure with.
+        run: runs a sample on a back end and gives the output that counts.
+        workers: how many runs at once a back end will be given.
+
+    Returns:
+        The chosen back end, open and warm, and what became of each candidate.
+
+    Raises:
+        VisemeError: if the reference does not open or run.
+    """
+    references: list[Tensor] = []
+    contenders: list[_Contender] = []
+    refused: dict[str, Candidate] = {}
+    for name, opener in openers.items():
+        entrant = _enter(name, opener, samples, run, references)
+        if isinstance(entrant, Candidate):
+            refused[name] = entrant
+        else:
+            contenders.append(entrant)
+
+    deadline = time.perf_counter() + _BUDGET_S
+    for played in range(_ROUNDS):
+        if played and time.perf_counter() > deadline:
+            break
+        for contender in contenders:
+            contender.seconds.append(_timed(contender.backend, samples, run, workers))
+
+    winner = min(contenders, key=lambda contender: statistics.median(contender.seconds))
+    for contender in contenders:
+        if contender is not winner:
+            contender.backend.close()
+    timed = {
+        one.name: Candidate(one.name, statistics.median(one.seconds), one.deviation)
+        for one in contenders
+    }
+    return winner.backend, tuple((timed | refused)[name] for name in openers)
+
+
+def _enter(
+    name: str,
+    opener: Callable[[], Backend],
+    samples: Sequence[Mapping[str, Tensor]],
+    run: Runner,
+    references: list[Tensor],
+) -> _Contender | Candidate:
+    """Open a candidate and compare it with the references, which the first one sets."""
+    first = not references
+    try:
+        backend = opener()
+    except VisemeError as error:
+        if first:
+            raise
+        return Candidate(name, refused=str(error))
+    try:
+        if backend.name != name and not first:
+            raise BackendError(f"It is not to be had here and gives {backend.name}.")
+        outputs = [run(backend, sample) for sample in samples]
+    except VisemeError as error:
+        backend.close()
+        if first:
+            raise
+        return Candidate(name, refused=str(error))
+    if first:
+        references.extend(outputs)
+    deviation = float(np.max([*map(_deviation, outputs, references)]))
+    # Written so that a deviation that is no number is refused.
+    if not deviation <= DEVIATION_MAX:
+        backend.close()
+        steps = deviation * 255
+        return Candidate(
+            name,
+            deviation=deviation,
+            refused=f"It strays from float32 by {steps:.2g} steps of an 8-bit picture.",
+        )
+    return _Contender(name, backend, deviation)
+
+
+def _deviation(output: Tensor, reference: Tensor) -> float:
+    return float(np.max(np.abs(output - reference)))
+
+
+def _timed(
+    backend: Backend,
+    samples: Sequence[Mapping[str, Tensor]],
+    run: Runner,
+    workers: Callable[[Backend], int],
+) -> float:
+    """Time one round: a run for each worker, all at once."""
+    count = workers(backend)
+    runs = islice(cycle(samples), count)
+    start = time.perf_counter()
+    for _ in ordered_map(partial(run, backend), runs, workers=count):
+        pass
+    return (time.perf_counter() - start) / count

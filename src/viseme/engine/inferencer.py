@@ -1,0 +1,310 @@
+"""The generator, ready to use: single frames, batches and streams of them, from any thread."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viseme.engine.backend import Backend, Tensor
+from viseme.engine.backends import AUTO, candidates, check_backend, open_backend
+from viseme.engine.batching import padded, split
+from viseme.engine.choice import Candidate, choose
+from viseme.engine.choice_cache import ChoiceCache, choice_key
+from viseme.engine.machine import WorkPlan, plan_work
+from viseme.engine.model import ModelInfo, read_model
+from viseme.engine.onnx_runtime import runtime_version
+from viseme.engine.pool import ordered_map
+from viseme.engine.samples import sample_inputs
+from viseme.engine.tensors import as_tensor, take_output
+from viseme.errors import BackendError, MissingExtraError
+
+__all__ = ["Inferencer", "WarmUp"]
+
+GPU_BATCH_MAX = 8
+"""Frames in one run of a dynamic network on a GPU: past that, memory grows and speed does not."""
+
+WARM_UP_RUNS = 2
+"""The first run allocates memory and settles kernels; the second shows that it has."""
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """What warming up took and led to."""
+
+    seconds: float
+    """Wall-clock time: opening the network, measuring candidates, and the first runs."""
+    backend: str
+    """What runs the network, after any choice or fallback."""
+    candidates: tuple[Candidate, ...] = ()
+    """What became of each back end measured; empty where none was, for the choice was the
+    caller's or is remembered."""
+
+
+@dataclass(frozen=True)
+class _Engine:
+    """What warming up leaves behind: never changed, so that threads read it without a lock."""
+
+    backend: Backend
+    plan: WorkPlan
+    rows: int
+    """Frames in one run."""
+    slots: threading.BoundedSemaphore
+    """One for each run at once: more would only take memory, and the cores from each other."""
+    report: WarmUp
+
+
+class Inferencer:
+    """A generator network: a face and a window of speech in, the speaking face out.
+
+    The file is read at once and refused if it does not fit; the back end is opened by
+    :meth:`warm_up`, or else by the first use. All methods may be called from many threads at
+    once, and each result is bit for bit what the same call gives alone::
+
+        with Inferencer("generator.onnx") as inferencer:
+            inferencer.warm_up()
+            picture = inferencer.infer(visual, audio)
+
+    Args:
+        model: the ONNX file.
+        backend: ``"auto"``, ``"onnxruntime"``, ``"cuda"``, ``"tensorrt"``, ``"openvino"`` or
+            ``"openvino-bf16"``; or a :class:`Backend` that is open, which is closed with this.
+        threads: CPU cores for one frame; chosen by the machine when not given.
+        workers: frames at work at once; five on a GPU and fitted to the cores on a CPU when not
+            given.
+
+    Raises:
+        ModelError: if the file is missing, not ONNX, or of other shapes.
+        BackendError: if there is no such back end.
+        MissingExtraError: if the back end is not installed.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        backend: str | Backend = AUTO,
+        threads: int | None = None,
+        workers: int | None = None,
+    ) -> None:
+        for name, value in (("threads", threads), ("workers", workers)):
+            if value is not None and value < 1:
+                raise BackendError(f"{name} is {value}; give at least 1, or leave it out.")
+        if isinstance(backend, str):
+            check_backend(backend)
+        self.info: ModelInfo = read_model(model)
+        """What the file says of itself."""
+        self._wanted = backend
+        self._threads = threads
+        self._workers = workers
+        self._engine: _Engine | None = None
+        self._closed = False
+        self._opening = threading.Lock()
+
+    @property
+    def visual_shape(self) -> tuple[int, int, int]:
+        """The shape of one visual input, ``(6, S, S)``."""
+        return self.info.visual_shape
+
+    @property
+    def audio_shape(self) -> tuple[int, int, int]:
+        """The shape of one audio window, such as ``(32, 16, 16)``."""
+        return self.info.audio_shape
+
+    @property
+    def backend(self) -> Backend:
+        """What runs the network; opened now if it is not yet."""
+        return self._ready().backend
+
+    @property
+    def workers(self) -> int:
+        """How many frames are at work at once; opens the back end if it is not yet."""
+        return self._ready().plan.workers
+
+    def warm_up(self) -> WarmUp:
+        """Open the back end, choose it if it is to be chosen, and run it until it is warm.
+
+        Doing it again does nothing and gives the first report.
+
+        Raises:
+            BackendError: if the back end does not work on this machine.
+            ModelError: if it cannot read the network.
+        """
+        return self._ready().report
+
+    def infer(self, visual: NDArray[Any], audio: NDArray[Any]) -> Tensor:
+        """Predict one frame.
+
+        Args:
+            visual: ``[6, S, S]`` in 0..1, B G R: the reference crop, then the masked one.
+            audio: one window, ``[32, 16, 16]`` or the shape that the network declares.
+
+        Returns:
+            The picture, float32 ``[3, S, S]`` in 0..1, B G R.
+
+        Raises:
+            InputError: if an array has another shape or type, or values that are not finite.
+            BackendError: if the back end fails.
+        """
+        return self._infer_one(self._pair(visual, audio))
+
+    def infer_batch(self, visual: NDArray[Any], audio: NDArray[Any]) -> Tensor:
+        """Predict many frames, however many the network takes at a time.
+
+        Args:
+            visual: ``[B, 6, S, S]``, as in :meth:`infer`.
+            audio: one window for all frames, ``[32, 16, 16]``, or one for each of them,
+                ``[B, 32, 16, 16]``.
+
+        Returns:
+            The pictures, float32 ``[B, 3, S, S]``.
+
+        Raises:
+            InputError: if an array has another shape or type, or values that are not finite.
+            BackendError: if the back end fails.
+        """
+        visual = as_tensor(visual, "visual batch", (None, *self.visual_shape))
+        count = len(visual)
+        audio = as_tensor(audio, "audio window", self.audio_shape, (count, *self.audio_shape))
+        audio = np.broadcast_to(audio, (count, *self.audio_shape))
+        engine = self._ready()
+        result = np.empty((count, *self.info.output_shape), dtype=np.float32)
+
+        def infer_rows(rows: slice) -> None:
+            result[rows] = self._run(engine, visual[rows], np.ascontiguousarray(audio[rows]))
+
+        for _ in ordered_map(infer_rows, split(count, engine.rows), workers=engine.plan.workers):
+            pass
+        return result
+
+    def map(
+        self, pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]]
+    ) -> Generator[Tensor, None, None]:
+        """Predict a stream of single frames, several at once, with the results in order.
+
+        Pairs are taken as they are needed and copied, so a source may use its arrays again. No
+        more than twice :attr:`workers` are in flight. Closing the generator, or an error in the
+        source or in a frame, ends the workers before control returns.
+
+        Args:
+            pairs: for each frame a visual input and an audio window, as in :meth:`infer`.
+
+        Yields:
+            The pictures, float32 ``[3, S, S]``.
+
+        Raises:
+            InputError: if an array has another shape or type, or values that are not finite.
+            BackendError: if the back end fails.
+        """
+        workers = self._ready().plan.workers
+        copies = (
+            (visual.copy(), audio.copy()) for visual, audio in (self._pair(*pair) for pair in pairs)
+        )
+        return ordered_map(self._infer_one, copies, workers=workers)
+
+    def close(self) -> None:
+        """Close the back end; calls under way finish, and later ones raise BackendError."""
+        with self._opening:
+            self._closed = True
+            if self._engine is not None:
+                self._engine.backend.close()
+            elif isinstance(self._wanted, Backend):
+                self._wanted.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _pair(self, visual: NDArray[Any], audio: NDArray[Any]) -> tuple[Tensor, Tensor]:
+        return (
+            as_tensor(visual, "visual input", self.visual_shape),
+            as_tensor(audio, "audio window", self.audio_shape),
+        )
+
+    def _infer_one(self, pair: tuple[Tensor, Tensor]) -> Tensor:
+        visual, audio = pair
+        picture: Tensor = self._run(self._ready(), visual[None], audio[None])[0]
+        return picture
+
+    def _run(self, engine: _Engine, visual: Tensor, audio: Tensor) -> Tensor:
+        """Run up to ``engine.rows`` frames at once: ``[b, 6, S, S]`` to ``[b, 3, S, S]``."""
+        inputs = {self.info.visual_name: visual, self.info.audio_name: audio}
+        if self.info.batch is not None:
+            inputs = padded(inputs, self.info.batch)
+        with engine.slots:
+            return self._picture(engine.backend, inputs)[: len(visual)]
+
+    def _picture(self, backend: Backend, inputs: Mapping[str, Tensor]) -> Tensor:
+        promised = (len(inputs[self.info.visual_name]), *self.info.output_shape)
+        return take_output(backend.run(inputs), self.info.output_index, promised)
+
+    def _ready(self) -> _Engine:
+        """Give the engine, opening it once, whoever comes first."""
+        engine = self._engine
+        if engine is None or self._closed:
+            with self._opening:
+                if self._closed:
+                    raise BackendError("This Inferencer is closed; open another.")
+                engine = self._engine = self._engine or self._open()
+        return engine
+
+    def _open(self) -> _Engine:
+        start = time.perf_counter()
+        measured: tuple[Candidate, ...] = ()
+        if isinstance(self._wanted, Backend):
+            backend = self._wanted
+        elif self._wanted == AUTO:
+            backend, measured = self._choose()
+        else:
+            backend = open_backend(self._wanted, self.info, self._plan("cpu"))
+        for inputs in sample_inputs(self.info, WARM_UP_RUNS):
+            self._picture(backend, inputs)
+        plan = self._plan(backend.device)
+        return _Engine(
+            backend=backend,
+            plan=plan,
+            rows=self.info.batch or (GPU_BATCH_MAX if backend.device == "gpu" else 1),
+            slots=threading.BoundedSemaphore(plan.workers),
+            report=WarmUp(time.perf_counter() - start, backend.name, measured),
+        )
+
+    def _choose(self) -> tuple[Backend, tuple[Candidate, ...]]:
+        """Open the back end that was chosen before, or choose one and remember it."""
+        openers = candidates(self.info, self._plan("cpu"))
+        cache = ChoiceCache()
+        key = choice_key(
+            self.info, threads=self._threads, workers=self._workers, runtime=runtime_version()
+        )
+        remembered = cache.recall(key)
+        if remembered in openers:
+            with contextlib.suppress(BackendError, MissingExtraError):
+                backend = openers[remembered]()
+                if backend.name == remembered:
+                    return backend, ()
+                backend.close()  # A GPU that was there is gone.
+        backend, measured = choose(
+            openers,
+            sample_inputs(self.info, WARM_UP_RUNS),
+            run=self._picture,
+            workers=lambda backend: self._plan(backend.device).workers,
+        )
+        cache.remember(key, backend.name)
+        return backend, measured
+
+    def _plan(self, device: str) -> WorkPlan:
+        return plan_work(device, threads=self._threads, workers=self._workers)

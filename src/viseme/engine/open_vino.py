@@ -1,0 +1,139 @@
+"""OpenVINO: running a network on the CPU in float32 or bfloat16.
+
+The library is an extra, imported when a back end is opened, and all of its errors are translated
+here. Its cache of compiled networks stays off: compiling takes about 0.1 s and loading what was
+compiled as long, so a copy of every network on disk would buy nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+
+from viseme.engine.backend import Backend, Tensor
+from viseme.errors import BackendError, MissingExtraError, ModelError, VisemeError
+
+__all__ = ["OpenVINOBackend", "check_installed"]
+
+_INSTALL = "install it with `pip install viseme[openvino]`"
+
+
+def check_installed() -> None:
+    """Raise MissingExtraError if OpenVINO is not installed; does not load it."""
+    if importlib.util.find_spec("openvino") is None:
+        raise MissingExtraError(f"OpenVINO is not installed; {_INSTALL}.")
+
+
+class OpenVINOBackend(Backend):
+    """A network compiled by OpenVINO for the CPU.
+
+    Each call under way has an inference request of its own, out of ``workers`` of them; more
+    calls at once wait for one.
+
+    Args:
+        model: the ONNX file.
+        precision: ``"float32"``, or ``"bfloat16"`` where the processor computes in it.
+        shapes: the shape of each input by name, to fix what the file leaves open: OpenVINO plans
+            memory and kernels ahead only for fixed shapes. Calls must keep to them.
+        threads: cores for one call.
+        workers: calls at once.
+
+    Raises:
+        MissingExtraError: if OpenVINO is not installed.
+        BackendError: if this processor lacks the precision, or OpenVINO fails.
+        ModelError: if OpenVINO cannot read the file.
+    """
+
+    def __init__(
+        self,
+        model: Path,
+        *,
+        precision: str = "float32",
+        shapes: Mapping[str, tuple[int, ...]] | None = None,
+        threads: int = 1,
+        workers: int = 1,
+    ) -> None:
+        ov = _library()
+        hint = ov.properties.hint
+        core = ov.Core()
+        if precision == "bfloat16" and "BF16" not in core.get_property(
+            "CPU", ov.properties.device.capabilities
+        ):
+            raise BackendError(
+                "This processor does not compute in bfloat16; choose the back end 'openvino' or "
+                "'onnxruntime'."
+            )
+        config = {
+            # Left alone, OpenVINO takes the lowest precision that the processor is fast in.
+            hint.inference_precision: ov.Type.bf16 if precision == "bfloat16" else ov.Type.f32,
+            hint.execution_mode: hint.ExecutionMode.PERFORMANCE
+            if precision == "bfloat16"
+            else hint.ExecutionMode.ACCURACY,
+            # A stream is what OpenVINO runs one request on.
+            ov.properties.num_streams: workers,
+            ov.properties.inference_num_threads: workers * threads,
+            # Threads bound to cores would wait for whatever else runs on theirs.
+            hint.enable_cpu_pinning: False,
+        }
+        with _translated(f"OpenVINO cannot read {model}", ModelError):
+            network = core.read_model(model)
+            if shapes:
+                network.reshape({name: list(shape) for name, shape in shapes.items()})
+        with _translated(f"OpenVINO cannot prepare {model}", BackendError):
+            compiled = core.compile_model(network, "CPU", config)
+            taken = compiled.get_property(hint.inference_precision)
+            requests: SimpleQueue[Any] = SimpleQueue()
+            for _ in range(workers):
+                requests.put(compiled.create_infer_request())
+        self.device = "cpu"
+        self.precision = "bfloat16" if taken == ov.Type.bf16 else "float32"
+        self.name = "openvino-bf16" if self.precision == "bfloat16" else "openvino"
+        self._requests: SimpleQueue[Any] | None = requests
+
+    def run(self, inputs: Mapping[str, Tensor]) -> list[Tensor]:
+        """Run one request; waits while all of them are under way."""
+        requests = self._requests
+        if requests is None:
+            raise BackendError("The OpenVINO back end is closed; open another.")
+        request = requests.get()
+        try:
+            with _translated("OpenVINO failed to run the network", BackendError):
+                # Outputs lie in the request's own memory, which the next call overwrites.
+                outputs = request.infer(dict(inputs), share_outputs=False)
+                return [np.asarray(output, dtype=np.float32) for output in outputs.values()]
+        finally:
+            requests.put(request)
+
+    def close(self) -> None:
+        """Let go of the network; calls under way hold it until they end."""
+        self._requests = None
+
+
+def _library() -> Any:
+    """Import OpenVINO."""
+    check_installed()
+    try:
+        library = importlib.import_module("openvino")
+        importlib.import_module("openvino.properties.hint")
+    except ImportError as error:
+        raise MissingExtraError(f"OpenVINO cannot be loaded ({error}); {_INSTALL}.") from error
+    return library
+
+
+@contextmanager
+def _translated(what: str, kind: type[VisemeError]) -> Iterator[None]:
+    """Turn the library's errors, which come as Python's own, into one of ours."""
+    try:
+        yield
+    except (RuntimeError, ValueError, TypeError, KeyError, MemoryError, OSError) as error:
+        # The last line is the reason; those before it say where in the library it arose.
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = lines[-1].rstrip(".") if lines else repr(error)
+        raise kind(f"{what} ({reason}); try the back end 'onnxruntime'.") from error

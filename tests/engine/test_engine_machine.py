@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from viseme.engine.machine import WorkPlan, available_cores, cpu_model, plan_work
+
+some = st.none() | st.integers(1, 64)
+
+
+@given(cores=st.integers(1, 256), threads=some, workers=some)
+def test_the_cores_are_shared_out_and_wishes_kept(
+    cores: int, threads: int | None, workers: int | None
+) -> None:
+    plan = plan_work("cpu", threads=threads, workers=workers, cores=cores)
+
+    assert plan.workers >= 1
+    assert plan.threads >= 1
+    assert threads in (None, plan.threads)
+    assert workers in (None, plan.workers)
+    if threads is None or workers is None:
+        wished = max(threads or 1, workers or 1)
+        assert plan.workers * plan.threads <= max(cores, wished)
+
+
+@pytest.mark.parametrize(
+    ("cores", "plan"),
+    [
+        (1, WorkPlan(1, 1)),
+        (2, WorkPlan(2, 1)),
+        (4, WorkPlan(4, 1)),
+        (8, WorkPlan(4, 2)),
+        (64, WorkPlan(4, 16)),
+    ],
+)
+def test_plans_for_processors(cores: int, plan: WorkPlan) -> None:
+    assert plan_work("cpu", cores=cores) == plan
+
+
+def test_a_gpu_gets_five_workers_whatever_the_cores() -> None:
+    assert plan_work("gpu", cores=1).workers == 5
+    assert plan_work("gpu", cores=64).workers == 5
+    assert plan_work("gpu", workers=2).workers == 2
+
+
+def test_this_machine_can_be_told() -> None:
+    assert available_cores() >= 1
+    assert cpu_model()
