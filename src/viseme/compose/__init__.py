@@ -1,1 +1,5 @@
-"""TODO."""
+"""A prediction, a box and a frame become a finished frame."""
+
+from viseme.compose.composer import Composer, compose
+
+__all__ = ["Composer", "compose"]

@@ -1,0 +1,168 @@
+"""From a frame and its box to what the network sees.
+
+Everything here is derived from the full frame, so a bundle stores no crops.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from viseme.avatar.geometry import Box, Geometry
+
+__all__ = ["CropCache", "FrameAndBox", "crop_face", "crop_inputs", "visual_input"]
+
+_DEFAULT_CACHE_BYTES = 64 * 2**20
+
+
+def crop_face(
+    frame: NDArray[np.uint8], box: Box, geometry: Geometry, out: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """Cut the box out of a frame and resize it (bicubic) to the crop of the family.
+
+    Where the box passes the frame's edge, the frame's outermost pixels are repeated: the network
+    then sees a whole face of the right proportions. These made-up pixels are never pasted back.
+
+    Args:
+        frame: uint8 [H, W, 3], B, G, R; not changed.
+        box: the square around the face.
+        geometry: the family of the network.
+        out: where to write, uint8 [crop, crop, 3], contiguous; a new array by default.
+
+    Returns:
+        uint8 [crop, crop, 3], B, G, R.
+
+    Raises:
+        AvatarError: the box lies outside the frame.
+    """
+    height, width = frame.shape[:2]
+    overlap = box.overlap(width, height)
+    face = frame[overlap.frame]
+    if face.shape[:2] != (box.side, box.side):
+        rows, cols = overlap.box
+        face = cv2.copyMakeBorder(  # type: ignore[assignment]
+            face,
+            rows.start,
+            box.side - rows.stop,
+            cols.start,
+            box.side - cols.stop,
+            cv2.BORDER_REPLICATE,
+        )
+    if out is None:
+        out = np.empty((geometry.crop, geometry.crop, 3), np.uint8)
+    # The interpolation goes by name: the third positional argument of cv2.resize is `dst`.
+    cv2.resize(face, (geometry.crop, geometry.crop), dst=out, interpolation=cv2.INTER_CUBIC)
+    return out
+
+
+def visual_input(
+    crop: NDArray[np.uint8], geometry: Geometry, out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Make the network's visual input from a crop.
+
+    Args:
+        crop: uint8 [crop, crop, 3], B, G, R.
+        geometry: the family of the network.
+        out: where to write, float32 [6, inner, inner]; a new array by default.
+
+    Returns:
+        float32 [6, inner, inner], 0..1. Channels 0-2 are the inner square in B, G, R; 3-5 are the
+        same with the mouth region black.
+    """
+    if out is None:
+        out = np.empty((6, geometry.inner, geometry.inner), np.float32)
+    inner = crop[geometry.inner_slice, geometry.inner_slice]
+    # Division, not multiplication by 1/255: only so do all 256 values survive `* 255` on the way
+    # back, where the result is truncated.
+    np.divide(inner.transpose(2, 0, 1), np.float32(255), out=out[:3], dtype=np.float32)
+    out[3:] = out[:3]
+    out[3:, slice(*geometry.mask_rows), slice(*geometry.mask_cols)] = 0
+    return out
+
+
+def crop_inputs(
+    frame: NDArray[np.uint8],
+    box: Box,
+    geometry: Geometry,
+    out: tuple[NDArray[np.uint8], NDArray[np.float32]] | None = None,
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Make the crop and the network's visual input of one frame.
+
+    Args:
+        frame: uint8 [H, W, 3], B, G, R; not changed.
+        box: the square around the face.
+        geometry: the family of the network.
+        out: a pair of arrays to write into, shaped as the results; new ones by default.
+
+    Returns:
+        The crop, uint8 [crop, crop, 3], and the visual input, float32 [6, inner, inner], 0..1
+        (see `visual_input`).
+
+    Raises:
+        AvatarError: the box lies outside the frame.
+    """
+    crop_out, visual_out = out if out is not None else (None, None)
+    crop = crop_face(frame, box, geometry, crop_out)
+    return crop, visual_input(crop, geometry, visual_out)
+
+
+class FrameAndBox(Protocol):
+    """What the cache needs of an avatar."""
+
+    @property
+    def geometry(self) -> Geometry:
+        """The family of the avatar's network."""
+
+    def frame(self, index: int) -> NDArray[np.uint8]:
+        """Return frame `index`, uint8 [H, W, 3]."""
+
+    def box(self, index: int) -> Box:
+        """Return the face box of frame `index`."""
+
+
+class CropCache:
+    """Crops of an avatar's frames, kept because ping-pong order comes back to each of them.
+
+    It holds the crops alone, as bytes: the visual input is eight times as large and quickly made.
+    When the budget is full, the crop that was longest not asked for is dropped. Safe to share
+    between threads.
+    """
+
+    def __init__(self, avatar: FrameAndBox, *, budget_bytes: int = _DEFAULT_CACHE_BYTES) -> None:
+        self._avatar = avatar
+        crop_bytes = 3 * avatar.geometry.crop**2
+        self._capacity = max(1, budget_bytes // crop_bytes)
+        self._crops: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._crops)
+
+    def crop(self, index: int) -> NDArray[np.uint8]:
+        """Return the crop of frame `index`: uint8 [crop, crop, 3], read-only."""
+        with self._lock:
+            crop = self._crops.get(index)
+            if crop is not None:
+                self._crops.move_to_end(index)
+                return crop
+        # Made outside the lock: two threads may make the same crop, but none waits for another's.
+        avatar = self._avatar
+        crop = crop_face(avatar.frame(index), avatar.box(index), avatar.geometry)
+        crop.flags.writeable = False
+        with self._lock:
+            self._crops[index] = crop
+            while len(self._crops) > self._capacity:
+                self._crops.popitem(last=False)
+        return crop
+
+    def inputs(
+        self, index: int, visual_out: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Return what `crop_inputs` gives for frame `index`; the crop is read-only."""
+        crop = self.crop(index)
+        return crop, visual_input(crop, self._avatar.geometry, visual_out)

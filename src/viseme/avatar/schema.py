@@ -1,0 +1,26 @@
+"""Writes the JSON schema of the manifest beside this file: `python -m viseme.avatar.schema`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+from viseme.avatar.manifest import Manifest
+
+__all__ = ["SCHEMA_PATH", "schema_text"]
+
+SCHEMA_PATH: Final = Path(__file__).with_name("manifest.schema.json")
+
+
+def schema_text() -> str:
+    """Return the JSON schema (draft 2020-12) of `avatar.json`."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Manifest.model_json_schema(),
+    }
+    return json.dumps(schema, indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    SCHEMA_PATH.write_text(schema_text(), encoding="utf-8")

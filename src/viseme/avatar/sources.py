@@ -1,0 +1,113 @@
+"""Where frames come from: a video or a folder of pictures, read in order from certain places."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from viseme.errors import AvatarError
+
+__all__ = ["FrameSource", "ImageFrames", "image_files", "open_frames"]
+
+_IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
+
+
+class FrameSource(ABC):
+    """Frames that can be decoded, forward, from any of their entry points.
+
+    Used by one thread at a time.
+    """
+
+    name: str
+    """The name of the file or folder, for messages."""
+    size: tuple[int, int]
+    """Width and height in pixels."""
+    count: int
+    """Number of frames."""
+    entries: tuple[int, ...]
+    """Indices of the frames that decoding can begin at, ascending; the first is 0."""
+
+    @abstractmethod
+    def decode(self, start: int, stop: int) -> Iterator[NDArray[np.uint8]]:
+        """Give frames `start` to `stop` (half-open), each a new uint8 [H, W, 3] in B, G, R.
+
+        Raises:
+            AvatarError: a frame is missing or damaged.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of open files. Closing twice does nothing."""
+
+
+class ImageFrames(FrameSource):
+    """A folder of PNG or JPEG files, one per frame."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = folder.name
+        self._files = image_files(folder)
+        self.count = len(self._files)
+        self.entries = tuple(range(self.count))
+        height, width = _read_image(self._files[0]).shape[:2]
+        self.size = (width, height)
+
+    def decode(self, start: int, stop: int) -> Iterator[NDArray[np.uint8]]:
+        """Give frames `start` to `stop`; see `FrameSource.decode`."""
+        for path in self._files[start:stop]:
+            yield _read_image(path)
+
+    def close(self) -> None:
+        """Do nothing: no file stays open."""
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Return the picture files of a folder in the order of the numbers that they are named by.
+
+    Raises:
+        AvatarError: there are none, a name is no number, or one leads out of the folder.
+    """
+    try:
+        files = [path for path in folder.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES]
+    except OSError as error:
+        raise AvatarError(
+            f"The folder of frames cannot be read: {error.strerror or error} ({folder})."
+        ) from error
+    if not files:
+        raise AvatarError(f"The folder of frames has no PNG or JPEG files ({folder}).")
+    for path in files:
+        if not (path.stem.isascii() and path.stem.isdigit()):
+            raise AvatarError(f"{folder.name}/{path.name} is not named by a number.")
+        if path.is_symlink():
+            raise AvatarError(f"{folder.name}/{path.name} is a link; put the file itself there.")
+    return sorted(files, key=lambda path: (len(path.stem.lstrip("0")), path.stem.lstrip("0")))
+
+
+def open_frames(path: Path) -> FrameSource:
+    """Open a folder of pictures or a video.
+
+    Raises:
+        AvatarError: it is neither, or it is damaged.
+    """
+    if path.is_dir():
+        return ImageFrames(path)
+    from viseme.avatar.video_source import VideoFrames  # noqa: PLC0415 -- PyAV, where needed
+
+    return VideoFrames(path)
+
+
+def _read_image(path: Path) -> NDArray[np.uint8]:
+    where = f"{path.parent.name}/{path.name}"
+    try:
+        data = np.fromfile(path, np.uint8)
+        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        picture = cv2.imdecode(data, flags) if data.size else None
+    except (OSError, cv2.error) as error:
+        raise AvatarError(f"{where} cannot be read: {error}.") from error
+    if picture is None:
+        raise AvatarError(f"{where} is not a picture, or a damaged one.")
+    return np.asarray(picture, np.uint8)

@@ -1,0 +1,165 @@
+"""Frames out of a video file, by number, whatever the container does with time.
+
+A frame's number is its place in the order of presentation. The file is gone through once without
+decoding to learn the time stamp of each frame and which frames are key frames; after that, any
+frame is found by decoding from the key frame before it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from viseme.avatar.colour import to_bgr
+from viseme.avatar.sources import FrameSource
+from viseme.errors import AvatarError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+__all__ = ["VideoFrames"]
+
+_DECODER_THREADS = 2
+"""Enough to stay ahead of the networks; the other cores are theirs."""
+
+
+class _Packet(NamedTuple):
+    """What the container says of one frame. Sorts in the order of presentation."""
+
+    pts: int
+    dts: int
+    key: bool
+    shown: bool
+
+
+class VideoFrames(FrameSource):
+    """The frames of the first video stream of a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = path.name
+        self._path = path
+        self._container: InputContainer | None = None
+        self._running: Iterator[tuple[int, NDArray[np.uint8]]] | None = None
+        self._next = -1
+        with _translated(self.name):
+            stream = self._open()
+            self.size = (stream.codec_context.width, stream.codec_context.height)
+            packets = sorted(self._scan(stream))
+        shown = [packet.pts for packet in packets if packet.shown]
+        # A key frame that is not shown itself still is the way to the shown ones after it.
+        entries = {bisect_left(shown, packet.pts): packet.dts for packet in packets if packet.key}
+        entries.pop(len(shown), None)
+        self.count = len(shown)
+        self.entries = tuple(entries)
+        self._seek_to = tuple(entries.values())
+        self._number = {pts: number for number, pts in enumerate(shown)}
+        if self.entries[:1] != (0,) or len(self._number) != self.count:
+            self.close()
+            raise AvatarError(f"{self.name} has no frames that can be found: the video is damaged.")
+
+    def decode(self, start: int, stop: int) -> Iterator[NDArray[np.uint8]]:
+        """Give frames `start` to `stop`; see `FrameSource.decode`.
+
+        Going on where the last call ended needs no seeking.
+        """
+        with _translated(self.name):
+            if self._running is None or self._next != start:
+                self._running = self._run_from(start)
+            for expected in range(start, stop):
+                self._next = -1  # until the frame is out, the position is unknown
+                number, picture = next(self._running, (-1, None))
+                if number != expected or picture is None:
+                    raise AvatarError(
+                        f"{self.name} cannot be decoded at frame {expected} of {self.count}: "
+                        "the video is damaged."
+                    )
+                self._next = number + 1
+                yield picture
+
+    def close(self) -> None:
+        """Close the file."""
+        self._running = None
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    def _open(self) -> VideoStream:
+        """Open the file afresh, at its beginning."""
+        self.close()
+        self._container = av.open(str(self._path), "r")
+        if not self._container.streams.video:
+            raise AvatarError(f"{self.name} has no frames that can be found: the video is damaged.")
+        stream = self._container.streams.video[0]
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = _DECODER_THREADS
+        return stream
+
+    def _scan(self, stream: VideoStream) -> Iterator[_Packet]:
+        """Give what is known of each frame, in the order of the file, without decoding any."""
+        assert self._container is not None
+        for packet in self._container.demux(stream):
+            if packet.size == 0:
+                continue  # the end of the stream
+            if packet.pts is None or packet.dts is None:
+                raise AvatarError(f"{self.name} has frames without a time; make it an MP4.")
+            if packet.is_corrupt:
+                return  # cut off in the middle of this frame: the count will tell
+            # An edit list leaves frames out: the demuxer marks them, and the decoder drops them.
+            shown = not packet.is_discard
+            yield _Packet(packet.pts, packet.dts, packet.is_keyframe, shown)
+
+    def _run_from(self, start: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Decode from `start` on without end: numbers and pictures."""
+        entry = bisect_right(self.entries, start) - 1
+        frames = self._decoded_from(self._seek_to[entry])
+        first = next(frames, None)
+        if first is None or self._number_of(first) > start:
+            # Some containers cannot seek to the very frame: then go there from the beginning.
+            frames = self._decoded_from(None)
+            first = next(frames, None)
+        while first is not None:
+            number = self._number_of(first)
+            if number >= start:
+                yield number, self._picture(first, number)
+            first = next(frames, None)
+
+    def _decoded_from(self, dts: int | None) -> Iterator[av.VideoFrame]:
+        """Decode from the key frame at `dts`, or from the beginning of the file."""
+        if dts is None or self._container is None:
+            stream = self._open()
+        else:
+            stream = self._container.streams.video[0]
+        assert self._container is not None
+        if dts is not None:
+            self._container.seek(dts, stream=stream, backward=True, any_frame=False)
+        return self._container.decode(stream)
+
+    def _number_of(self, frame: av.VideoFrame) -> int:
+        """Return a decoded frame's place, or -1 for one that is not shown."""
+        return -1 if frame.pts is None else self._number.get(frame.pts, -1)
+
+    def _picture(self, frame: av.VideoFrame, number: int) -> NDArray[np.uint8]:
+        if frame.is_corrupt or (frame.width, frame.height) != self.size:
+            raise AvatarError(
+                f"{self.name} cannot be decoded at frame {number} of {self.count}: "
+                "the video is damaged."
+            )
+        return to_bgr(frame)
+
+
+@contextmanager
+def _translated(name: str) -> Iterator[None]:
+    """Turn what PyAV raises into an error that names the file."""
+    try:
+        yield
+    except (av.FFmpegError, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AvatarError(f"{name} cannot be read as a video: {reason}.") from error

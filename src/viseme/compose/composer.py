@@ -1,0 +1,152 @@
+"""Puts the network's new face back where the old one was.
+
+The prediction replaces the inner square of the crop, the crop's border stays the original's, and
+the whole crop goes back to the size of the box: leaving the border out would scale the face by
+2.5 %. What lies outside the frame is dropped.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from viseme.avatar import Box, Geometry
+
+__all__ = ["Composer", "compose"]
+
+
+class Composer:
+    """Composes frames of one geometry, using the same working memory for each.
+
+    Not safe to share between threads: make one per thread, or use `compose`, which does.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        self._scaled = np.empty((3, geometry.inner, geometry.inner), np.float32)
+        self._patch = np.empty((geometry.crop, geometry.crop, 3), np.uint8)
+        self._face = np.empty(0, np.uint8)
+
+    def compose(
+        self,
+        frame: NDArray[np.uint8],
+        box: Box,
+        crop: NDArray[np.uint8],
+        prediction: NDArray[np.float32],
+        *,
+        feather: int = 0,
+        out: NDArray[np.uint8] | None = None,
+    ) -> NDArray[np.uint8]:
+        """Paste a predicted face into a frame.
+
+        Args:
+            frame: uint8 [H, W, 3], B, G, R; not changed.
+            box: where the face is; may pass the frame's edge.
+            crop: uint8 [crop, crop, 3]: the crop that the prediction was made from.
+            prediction: float32 [3, inner, inner], B, G, R; values outside 0..1 are clipped.
+            feather: over how many pixels of the frame the new face is blended into the old one,
+                from the edge of the inner square inwards; 0 is the exact geometry.
+            out: where to write, uint8 [H, W, 3]; must not be `frame`. A new array by default.
+
+        Returns:
+            `out`, the finished frame.
+
+        Raises:
+            AvatarError: the box lies outside the frame.
+        """
+        height, width = frame.shape[:2]
+        overlap = box.overlap(width, height)
+        face = self._paint(box, crop, prediction)[overlap.box]
+        if out is None:
+            out = np.empty_like(frame)
+        np.copyto(out, frame)
+        target = out[overlap.frame]
+        if feather > 0:
+            weight = _feather_weight(box.side, self.geometry, feather)[overlap.box]
+            _blend(target, face, weight)
+        else:
+            target[:] = face
+        return out
+
+    def _paint(
+        self, box: Box, crop: NDArray[np.uint8], prediction: NDArray[np.float32]
+    ) -> NDArray[np.uint8]:
+        """Return the new face at the box's own size: uint8 [side, side, 3], working memory."""
+        scaled, patch, inner = self._scaled, self._patch, self.geometry.inner_slice
+        np.multiply(prediction, np.float32(255), out=scaled)
+        np.clip(scaled, 0, 255, out=scaled)
+        np.copyto(patch, crop)
+        # Truncated, as the networks' own code does. A prediction of v / 255 comes back as v for
+        # all 256 values, so a network that changes nothing leaves the picture as it was.
+        np.copyto(patch[inner, inner].transpose(2, 0, 1), scaled, casting="unsafe")
+        if box.side == self.geometry.crop:
+            return patch
+        face = self._face_buffer(box.side)
+        # Bicubic both ways: bilinear would blur the border of the box, which is the original's.
+        return cv2.resize(  # type: ignore[return-value]
+            patch, (box.side, box.side), dst=face, interpolation=cv2.INTER_CUBIC
+        )
+
+    def _face_buffer(self, side: int) -> NDArray[np.uint8]:
+        """Return working memory of [side, side, 3]; it grows to the largest box and stays."""
+        size = 3 * side * side
+        if self._face.size < size:
+            self._face = np.empty(size, np.uint8)
+        return self._face[:size].reshape(side, side, 3)
+
+
+def compose(
+    frame: NDArray[np.uint8],
+    box: Box,
+    crop: NDArray[np.uint8],
+    prediction: NDArray[np.float32],
+    geometry: Geometry,
+    *,
+    feather: int = 0,
+    out: NDArray[np.uint8] | None = None,
+) -> NDArray[np.uint8]:
+    """Paste a predicted face into a frame; see `Composer.compose`. Safe from any thread."""
+    composers = _threads_own.composers
+    composer = composers.get(geometry)
+    if composer is None:
+        composer = composers[geometry] = Composer(geometry)
+    return composer.compose(frame, box, crop, prediction, feather=feather, out=out)
+
+
+class _ThreadsOwn(threading.local):
+    """One composer per thread and geometry: there are two geometries, so this stays small."""
+
+    def __init__(self) -> None:
+        self.composers: dict[Geometry, Composer] = {}
+
+
+_threads_own = _ThreadsOwn()
+
+
+@lru_cache(maxsize=64)
+def _feather_weight(side: int, geometry: Geometry, feather: int) -> NDArray[np.float32]:
+    """Return how much of the new face each pixel of a box shows: float32 [side, side, 1], 0..1.
+
+    Nothing up to the edge of the inner square, all of it `feather` pixels further in.
+    """
+    margin = geometry.margin * side / geometry.crop
+    centres = np.arange(side, dtype=np.float32) + np.float32(0.5)
+    from_edge = np.minimum(centres, side - centres)
+    ramp = np.clip((from_edge - margin) / feather, 0, 1).astype(np.float32)
+    weight: NDArray[np.float32] = np.minimum(ramp[:, None], ramp[None, :])[:, :, None]
+    weight.flags.writeable = False
+    return weight
+
+
+def _blend(target: NDArray[np.uint8], face: NDArray[np.uint8], weight: NDArray[np.float32]) -> None:
+    """Move `target` towards `face` by `weight`, in place."""
+    step = face.astype(np.float32)
+    step -= target
+    step *= weight
+    step += target
+    np.rint(step, out=step)
+    np.copyto(target, step, casting="unsafe")
