@@ -25,37 +25,40 @@ def test_a_file_keeps_rate_channels_and_samples(
     tmp_path: Path, rate_hz: int, channels: int
 ) -> None:
     samples = noise(20_001, channels)
-    sound = open_sound(wave_file(tmp_path / "a.wav", samples, rate_hz))
-    assert (sound.rate_hz, sound.channels) == (rate_hz, channels)
-    back = np.concatenate(list(sound.blocks), axis=1)
+    with open_sound(wave_file(tmp_path / "a.wav", samples, rate_hz)) as sound:
+        assert (sound.rate_hz, sound.channels) == (rate_hz, channels)
+        back = np.concatenate(list(sound.blocks), axis=1)
     assert np.array_equal(np.round(back.T * 32768).astype(np.int16), samples)
 
 
 def test_studio_rates_come_down_to_48_khz(tmp_path: Path) -> None:
-    sound = open_sound(wave_file(tmp_path / "a.wav", noise(96_000, 2), 96_000))
-    assert sound.rate_hz == 48_000
-    assert sum(block.shape[1] for block in sound.blocks) == pytest.approx(48_000, abs=1)
+    with open_sound(wave_file(tmp_path / "a.wav", noise(96_000, 2), 96_000)) as sound:
+        assert (sound.rate_hz, sound.channels) == (48_000, 2)
+        assert sum(block.shape[1] for block in sound.blocks) == pytest.approx(48_000, abs=1)
 
 
-@pytest.mark.parametrize("channels", [3, 5, 6, 7, 12])
-def test_many_channels_become_two(tmp_path: Path, channels: int) -> None:
-    sound = open_sound(wave_file(tmp_path / "a.wav", noise(20_000, channels), 48_000))
-    assert sound.channels == 2
-    assert sum(block.shape[1] for block in sound.blocks) == 20_000
+@pytest.mark.parametrize("channels", [3, 6, 12])
+def test_many_channels_become_one(tmp_path: Path, channels: int) -> None:
+    samples = noise(20_000, channels)
+    with open_sound(wave_file(tmp_path / "a.wav", samples, 48_000)) as sound:
+        assert sound.channels == 1
+        back = np.concatenate(list(sound.blocks), axis=1)[0]
+    assert back == pytest.approx(samples.mean(axis=1) / 32768, abs=1e-6)
 
 
 def test_a_cut_off_file_ends_where_it_is_cut(tmp_path: Path) -> None:
     path = wave_file(tmp_path / "a.wav", noise(20_000, 1), 16_000)
     path.write_bytes(path.read_bytes()[:20_044])
-    assert sum(block.shape[1] for block in open_sound(path).blocks) == 10_000
+    with open_sound(path) as sound:
+        assert sum(block.shape[1] for block in sound.blocks) == 10_000
 
 
 @pytest.mark.parametrize("content", [b"", b"not a sound", b"RIFF\0\0\0\0WAVE"])
 def test_what_is_no_sound_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(content)
-    with pytest.raises(InputError):
-        open_sound(path)
+    with pytest.raises(InputError), open_sound(path):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from viseme.audio.source import opened
 from viseme.errors import InputError
 
 __all__ = ["MAX_RATE_HZ", "Block", "Sound", "open_sound", "sound_of_samples"]
@@ -19,7 +21,6 @@ Block = NDArray[np.float32]
 """A stretch of sound: float32 [channels, n], -1..1."""
 
 MAX_RATE_HZ = 48_000
-_MAX_CHANNELS = 2
 _BLOCK_SAMPLES = 8_192
 
 
@@ -32,79 +33,83 @@ class Sound:
     blocks: Iterator[Block]
 
 
-def open_sound(source: str | Path) -> Sound:
-    """Open the first sound track of a file, decoded piece by piece as it is asked for.
+@contextmanager
+def open_sound(source: str | Path | BinaryIO) -> Iterator[Sound]:
+    """Open the sound of a file, decoded piece by piece as it is asked for.
 
-    The sound keeps its rate up to 48 kHz; more than two channels are mixed down to two. A file
-    that is damaged in the middle ends there, as it does for the network that listens to it.
+    It keeps its rate up to 48 kHz, and one or two channels; more are mixed down to one, which is
+    what the network hears. What is damaged or cut off is left out here as it is there.
 
     Raises:
-        InputError: the file cannot be opened or has no sound.
+        InputError: the file cannot be read or has no sound.
     """
-    blocks = _decode(source)
-    try:
-        first = next(blocks)
-    except StopIteration:
-        raise InputError(
-            f"There is no sound in '{source}'; choose a file with a sound track."
-        ) from None
-    return Sound(first.rate_hz, first.data.shape[0], _data(first, blocks))
+    with opened(source) as file:
+        pieces = ((_to_float(samples.T), rate_hz) for samples, rate_hz in file.chunks())
+        first = next(pieces, None)
+        if first is None:
+            raise InputError(f"{file.name} has no sound that can be decoded: export it again.")
+        yield _converted(first, pieces)
 
 
 def sound_of_samples(samples: ArrayLike, rate_hz: int) -> Sound:
-    """Make sound of samples in memory: [n] or [n, channels], float -1..1 or any integer type."""
+    """Make sound of samples in memory: [n] or [n, channels], float -1..1 or any integer type.
+
+    Rate and channels are treated as those of a file.
+    """
     array = np.atleast_2d(np.asarray(samples).T)
-    if array.shape[0] > _MAX_CHANNELS:
-        array = array.mean(axis=0, keepdims=True).astype(array.dtype)
-    return Sound(rate_hz, array.shape[0], _slices(array))
+    starts = range(0, array.shape[1], _BLOCK_SAMPLES)
+    pieces = ((_to_float(array[:, at : at + _BLOCK_SAMPLES]), rate_hz) for at in starts)
+    return _converted(next(pieces, (_to_float(array), rate_hz)), pieces)
 
 
-@dataclass(frozen=True, slots=True)
-class _Decoded:
-    rate_hz: int
-    data: Block
+def _converted(first: tuple[Block, int], rest: Iterator[tuple[Block, int]]) -> Sound:
+    """Bring all pieces to the rate and channels that the first one decides."""
+    block, rate_hz = first
+    rate_hz = min(rate_hz, MAX_RATE_HZ)
+    channels = len(block) if len(block) <= 2 else 1
+    return Sound(rate_hz, channels, _blocks(first, rest, rate_hz, channels))
 
 
-def _decode(source: str | Path) -> Iterator[_Decoded]:
-    try:
-        container = av.open(str(source))
-    except (av.FFmpegError, OSError) as error:
-        raise InputError(f"Cannot read '{source}' as sound.") from error
-    with container:
-        if not container.streams.audio:
+def _blocks(
+    first: tuple[Block, int], rest: Iterator[tuple[Block, int]], rate_hz: int, channels: int
+) -> Iterator[Block]:
+    converter = _Converter(first[1], rate_hz, channels)
+    yield from converter.push(first[0])
+    for block, found_hz in rest:
+        if found_hz != converter.from_hz:  # joined recordings do that in the middle
+            yield from converter.flush()
+            converter = _Converter(found_hz, rate_hz, channels)
+        yield from converter.push(block)
+    yield from converter.flush()
+
+
+class _Converter:
+    """From one rate and any channels to the rate and channels of a `Sound`."""
+
+    def __init__(self, from_hz: int, rate_hz: int, channels: int) -> None:
+        self.from_hz = from_hz
+        self._channels = channels
+        self._layout = "mono" if channels == 1 else "stereo"
+        self._resampler: av.AudioResampler | None = None
+        if from_hz != rate_hz:
+            self._resampler = av.AudioResampler("fltp", self._layout, rate_hz)
+
+    def push(self, block: Block) -> Iterator[Block]:
+        if len(block) != self._channels:
+            mono = block.mean(axis=0, keepdims=True)
+            block = np.ascontiguousarray(np.repeat(mono, self._channels, axis=0))
+        if self._resampler is None:
+            yield block
             return
-        resampler: av.AudioResampler | None = None
-        try:
-            for frame in container.decode(audio=0):
-                if resampler is None:
-                    resampler = av.AudioResampler(
-                        format="fltp",
-                        layout="mono" if frame.layout.nb_channels == 1 else "stereo",
-                        rate=min(frame.sample_rate, MAX_RATE_HZ),
-                    )
-                yield from map(_decoded, resampler.resample(frame))
-        except (av.FFmpegError, OSError, ValueError):
-            # Cut off or damaged from here on. The network's own decoding has warned of it, and
-            # pictures end at the same place, so that the sound may simply end too.
-            pass
-        if resampler is not None:
-            yield from map(_decoded, resampler.resample(None))
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), "fltp", self._layout)
+        frame.sample_rate = self.from_hz
+        for converted in self._resampler.resample(frame):
+            yield np.asarray(converted.to_ndarray(), np.float32)
 
-
-def _decoded(frame: av.AudioFrame) -> _Decoded:
-    data = np.nan_to_num(frame.to_ndarray().astype(np.float32, copy=False))
-    return _Decoded(frame.sample_rate, data)
-
-
-def _data(first: _Decoded, rest: Iterator[_Decoded]) -> Iterator[Block]:
-    yield first.data
-    for block in rest:
-        yield block.data
-
-
-def _slices(array: NDArray[Any]) -> Iterator[Block]:
-    for start in range(0, array.shape[1], _BLOCK_SAMPLES):
-        yield _to_float(array[:, start : start + _BLOCK_SAMPLES])
+    def flush(self) -> Iterator[Block]:
+        if self._resampler is not None:
+            for converted in self._resampler.resample(None):
+                yield np.asarray(converted.to_ndarray(), np.float32)
 
 
 def _to_float(block: NDArray[Any]) -> Block:
@@ -114,4 +119,5 @@ def _to_float(block: NDArray[Any]) -> Block:
         # Silence is the middle of the range, as unsigned 8-bit wave files have it.
         middle = float(limits.min) + half
         return np.asarray((block - middle) / half, np.float32)
+    # Encoders refuse what is no number; the network's own reading of the sound complains of it.
     return np.nan_to_num(block.astype(np.float32))
