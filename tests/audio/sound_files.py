@@ -10,6 +10,7 @@ from typing import Any
 
 import av
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 
 RATE_HZ = 48_000
@@ -37,6 +38,13 @@ def chunk(name: bytes, body: bytes) -> bytes:
 
 def riff(*chunks: bytes) -> bytes:
     return b"RIFF" + struct.pack("<I", 4 + sum(map(len, chunks))) + b"WAVE" + b"".join(chunks)
+
+
+def of_soundfile(sound: NDArray[np.int16], container: str, subtype: str) -> bytes:
+    """A file of `sound` from libsndfile, a writer that shares no code with the reader tested."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, sound, RATE_HZ, format=container, subtype=subtype)
+    return buffer.getvalue()
 
 
 def encoded(

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from sound_files import RATE_HZ, chunk, encoded, riff, silent_video, speech, wav
+from sound_files import RATE_HZ, chunk, encoded, of_soundfile, riff, silent_video, speech, wav
 
 from viseme.audio import decode, probe, read
 from viseme.errors import InputError, VisemeError, VisemeWarning
@@ -129,7 +129,7 @@ def test_a_header_that_promises_the_impossible(rate_hz: int, channels: int) -> N
 def test_samples_that_are_no_numbers(value: float) -> None:
     sound = np.zeros((RATE_HZ, 2), dtype=np.float32)
     sound[RATE_HZ // 4, 1] = value
-    assert "sample that is not a finite number at 0.250 s" in refusal(wav(sound))
+    assert "sample that is not a finite number, or far too large, at 0.250 s" in refusal(wav(sound))
 
 
 def test_what_comes_before_bad_samples_is_given() -> None:
@@ -144,6 +144,7 @@ def test_what_comes_before_bad_samples_is_given() -> None:
 
 STATED = {
     "wav": wav(SOUND),
+    "rf64": of_soundfile(SOUND, "RF64", "PCM_24"),
     "flac": encoded("flac", "flac", SOUND),
     "mp3": encoded("mp3", "mp3", SOUND),
     "m4a": encoded("ipod", "aac", SOUND, options={"movflags": "faststart"}),

@@ -105,11 +105,13 @@ def test_chunks_of_one_sample() -> None:
     np.testing.assert_array_equal(np.concatenate(parts), from_samples(sound, 44_100))
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300, -3e38])
 def test_refuses_what_is_not_a_number_and_says_when(value: float) -> None:
     sound = np.zeros((96_000, 2))
     sound[72_000, 1] = value
-    with pytest.raises(InputError, match=r"not a finite number at 1\.500 s: repair"):
+    with pytest.raises(
+        InputError, match=r"not a finite number, or far too large, at 1\.500 s: repair"
+    ):
         from_samples(sound, 48_000)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -71,7 +71,7 @@ def _opened(source: str | Path | BinaryIO) -> AbstractContextManager[Source]:
     return opened(source)
 
 
-def _resampled(source: str | Path | BinaryIO) -> Iterator[Samples]:
+def _resampled(source: str | Path | BinaryIO) -> Generator[Samples]:
     """Decode and resample in pieces of about a packet; rate and channels may change on the way."""
     count = 0
     with _opened(source) as sound:
@@ -101,17 +101,18 @@ def _resample(sound: Source) -> Iterator[Samples]:
         yield resampler.flush()
 
 
-def _in_blocks(pieces: Iterator[Samples], size: int) -> Iterator[Samples]:
+def _in_blocks(pieces: Generator[Samples], size: int) -> Iterator[Samples]:
     """Cut pieces of any sizes into blocks of `size`, the last one shorter."""
     waiting: list[Samples] = []
     count = 0
-    for piece in pieces:
-        waiting.append(piece)
-        count += len(piece)
-        if count >= size:
-            joined = np.concatenate(waiting)
-            whole = count - count % size
-            yield from np.split(joined[:whole], range(size, whole, size))
-            waiting, count = [joined[whole:]], count % size
+    with closing(pieces):  # so that a consumer that stops early closes the file at once
+        for piece in pieces:
+            waiting.append(piece)
+            count += len(piece)
+            if count >= size:
+                joined = np.concatenate(waiting)
+                whole = count - count % size
+                yield from np.split(joined[:whole], range(size, whole, size))
+                waiting, count = [joined[whole:]], count % size
     if count:
         yield np.concatenate(waiting)

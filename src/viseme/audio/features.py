@@ -73,7 +73,7 @@ class FeatureStream:
         is_first = self._count == 0
         ready = self._encode_at(starts)
         self._count += len(starts)
-        self._last = ready[-1:]
+        self._last = ready[-1:].copy()
         self._forget()
         return np.concatenate([ready[:1], ready]) if is_first else ready
 

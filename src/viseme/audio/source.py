@@ -139,6 +139,10 @@ class Source:
             except av.FFmpegError:
                 self._is_cut = True
                 return
+            except IndexError:
+                # PyAV may trip at the end over streams that turned up on the way, as MPEG-TS
+                # allows; ours came before them, and has ended by then.
+                break
             if packet is None:
                 break
             try:

@@ -29,20 +29,22 @@ MEL_BINS = 80
 FEATURE_SIZE = 512
 """Length of one audio feature, the encoder's answer to 16 mel frames."""
 
+LARGEST_SAMPLE = 1e30
+"""Beyond this, far from any sound, resampling could reach the end of float32."""
 Float32 = NDArray[np.float32]
 Samples = NDArray[np.float32]
 """Sound: float32 `[n]`, mono, 16 kHz, -1..1."""
 
 
 def check_finite(samples: Float32, start: int, rate_hz: int) -> None:
-    """Refuse samples that are not numbers, and say at which time the first one is.
+    """Refuse NaN, infinity and the like, and say at which time the first of them is.
 
     `samples` is float32 `[n]`; `start` counts the samples that came before it, at `rate_hz`.
     """
-    finite = np.isfinite(samples)
-    if not finite.all():
-        time_s = (start + int(np.argmin(finite))) / rate_hz
+    usable = np.abs(samples) <= LARGEST_SAMPLE  # which no comparison with NaN is
+    if not usable.all():
+        time_s = (start + int(np.argmin(usable))) / rate_hz
         raise InputError(
-            f"The sound has a sample that is not a finite number at {time_s:.3f} s: "
-            "repair the recording, or export it again as 16-bit WAV."
+            "The sound has a sample that is not a finite number, or far too large, at "
+            f"{time_s:.3f} s: repair the recording, or export it again as 16-bit WAV."
         )
