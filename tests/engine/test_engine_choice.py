@@ -14,7 +14,7 @@ import pytest
 from support.backends import skip_unless_available
 from support.probes import identity_generator, noisy_generator
 from viseme.engine import Backend, Candidate, FakeBackend, Inferencer, Tensor
-from viseme.engine.choice import DEVIATION_MAX, choose
+from viseme.engine.choice import DEVIATION_MAX, choose, fastest
 from viseme.engine.choice_cache import ChoiceCache, choice_key
 from viseme.errors import BackendError
 
@@ -150,6 +150,20 @@ def test_candidates_are_measured_with_all_their_workers_busy() -> None:
 
     backend = FakeBackend(run, name="busy")
     assert chosen(lambda: backend, workers=3)[0] is backend
+
+
+@pytest.mark.parametrize(
+    ("seconds", "winner"),
+    [
+        ({"a": 1.0}, "a"),
+        ({"a": 1.0, "b": 0.5, "c": 0.8}, "b"),
+        ({"a": 1.0, "b": 0.95}, "a"),
+        ({"a": 1.0, "b": 0.8, "c": 0.75}, "b"),
+        ({"a": 1.0, "b": 1.5, "c": 0.7}, "c"),
+    ],
+)
+def test_the_fastest_must_be_clearly_so(seconds: dict[str, float], winner: str) -> None:
+    assert fastest(seconds) == winner
 
 
 KEY: dict[str, str | int | None] = {"model": "abc", "cores": 2, "openvino": None}

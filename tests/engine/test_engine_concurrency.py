@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -17,11 +18,12 @@ THREADS = 16
 CALLS = 4
 
 
-@pytest.fixture(params=CPU_BACKENDS)
+@pytest.fixture(params=[*itertools.product(CPU_BACKENDS, (1, 3))], ids=str)
 def inferencer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Inferencer]:
     path = noisy_generator(tmp_path / "m.onnx")
-    skip_unless_available(request.param, path)
-    with Inferencer(path, backend=request.param, workers=4) as inferencer:
+    backend, threads = request.param
+    skip_unless_available(backend, path)
+    with Inferencer(path, backend=backend, threads=threads, workers=4) as inferencer:
         yield inferencer
 
 

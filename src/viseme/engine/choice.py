@@ -15,10 +15,13 @@ from viseme.engine.backend import Backend, Tensor
 from viseme.engine.pool import ordered_map
 from viseme.errors import BackendError, VisemeError
 
-__all__ = ["DEVIATION_MAX", "Candidate", "choose"]
+__all__ = ["DEVIATION_MAX", "GAIN_MIN", "Candidate", "choose", "fastest"]
 
 DEVIATION_MAX = 0.5 / 255
 """How far an output may stray from float32's, anywhere: half a step of an 8-bit picture."""
+
+GAIN_MIN = 1.1
+"""How many times as fast as a candidate before it another must be to be taken instead."""
 
 Runner = Callable[[Backend, Mapping[str, Tensor]], Tensor]
 
@@ -89,15 +92,27 @@ def choose(
         for contender in contenders:
             contender.seconds.append(_timed(contender.backend, samples, run, workers))
 
-    winner = min(contenders, key=lambda contender: statistics.median(contender.seconds))
+    seconds = {one.name: statistics.median(one.seconds) for one in contenders}
+    winner = fastest(seconds)
     for contender in contenders:
-        if contender is not winner:
+        if contender.name != winner:
             contender.backend.close()
-    timed = {
-        one.name: Candidate(one.name, statistics.median(one.seconds), one.deviation)
-        for one in contenders
-    }
-    return winner.backend, tuple((timed | refused)[name] for name in openers)
+    timed = {one.name: Candidate(one.name, seconds[one.name], one.deviation) for one in contenders}
+    (backend,) = (one.backend for one in contenders if one.name == winner)
+    return backend, tuple((timed | refused)[name] for name in openers)
+
+
+def fastest(seconds: Mapping[str, float]) -> str:
+    """Name the fastest, where each must beat those before it by :data:`GAIN_MIN`.
+
+    So two that are as good as equal do not take turns with the noise of measuring, and pixels
+    with them.
+    """
+    winner, *others = seconds
+    for name in others:
+        if seconds[name] * GAIN_MIN < seconds[winner]:
+            winner = name
+    return winner
 
 
 def _enter(
