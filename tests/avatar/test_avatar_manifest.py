@@ -179,3 +179,9 @@ def test_the_schema_is_that_of_the_code() -> None:
     assert SCHEMA_PATH.read_text(encoding="utf-8") == schema_text(), (
         "run: python -m viseme.avatar.schema"
     )
+
+
+def test_the_manifest_in_the_documentation_is_valid() -> None:
+    page = Path(__file__).parents[2] / "docs" / "bundle.md"
+    example = page.read_text(encoding="utf-8").split("```json\n")[1].split("```")[0]
+    assert parse_manifest(example.encode()).name == "anna"

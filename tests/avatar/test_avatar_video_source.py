@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from avatar_samples import HEIGHT, WIDTH, number_of, numbered
 from numpy.typing import NDArray
 
 from viseme.avatar.colour import from_bgr, to_bgr
+from viseme.avatar.image_size import image_size
 from viseme.avatar.sources import ImageFrames, open_frames
 from viseme.avatar.video_source import VideoFrames
 from viseme.avatar.video_target import write_frames
@@ -24,9 +26,11 @@ from viseme.errors import AvatarError, OutputError
 COUNT = 60
 
 
-def write_video(path: Path, options: dict[str, str], *, first_pts: int = 0) -> None:
+def write_video(
+    path: Path, options: dict[str, str], *, first_pts: int = 0, muxing: dict[str, str] | None = None
+) -> None:
     """Write numbered frames at uneven times, in steps of a hundredth of a second."""
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=muxing or {}) as container:
         stream = container.add_stream("libx264", rate=25, options=options)
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
@@ -77,6 +81,26 @@ def test_pixels_do_not_depend_on_the_way_there(video: Path) -> None:
     for index in (59, 31, 12, 11, 0):
         (frame,) = source.decode(index, index + 1)
         np.testing.assert_array_equal(frame, in_order[index])
+    source.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "muxing"),
+    [
+        ("frames.mkv", {}),
+        ("frames.mkv", {"live": "1"}),  # no index
+        ("frames.mov", {}),
+        ("frames.mp4", {"movflags": "frag_keyframe+empty_moov"}),
+        ("frames.ts", {}),
+    ],
+)
+def test_other_containers(tmp_path: Path, name: str, muxing: dict[str, str]) -> None:
+    write_video(tmp_path / name, {"bf": "2", "g": "12"}, muxing=muxing)
+    source = VideoFrames(tmp_path / name)
+    assert source.count == COUNT
+    for start in (40, 3, 24, 11, 0, 59):
+        assert numbers(source.decode(start, start + 1)) == [start]
+    assert numbers(source.decode(5, COUNT)) == list(range(5, COUNT))
     source.close()
 
 
@@ -185,7 +209,9 @@ def test_damage_in_the_middle_is_named(tmp_path: Path) -> None:
     data[middle : middle + 300] = bytes(300)
     path.write_bytes(bytes(data))
     source = VideoFrames(path)
-    with pytest.raises(AvatarError, match=r"frames\.mp4 can.* the video is damaged|as a video"):
+    with pytest.raises(
+        AvatarError, match=r"frames\.mp4 cannot be (decoded at frame|read as a video)"
+    ):
         list(source.decode(0, source.count))
     assert number_of(next(source.decode(0, 1))) == 0  # and the whole part still can be had
     source.close()
@@ -213,3 +239,33 @@ def test_folders_that_are_no_frames(
     (tmp_path / name).write_bytes(content)
     with pytest.raises(AvatarError, match=message):
         open_frames(tmp_path)
+
+
+def test_a_picture_of_another_size_is_not_even_decoded(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "0.png"), numbered(0))
+    cv2.imwrite(str(tmp_path / "1.png"), numbered(1))
+    data = bytearray((tmp_path / "1.png").read_bytes())
+    data[16:24] = (2**31 - 1).to_bytes(4, "big") * 2  # claims to be 2 GB high and wide
+    (tmp_path / "1.png").write_bytes(bytes(data))
+    source = ImageFrames(tmp_path)
+    with pytest.raises(AvatarError, match=r"1\.png is 2147483647x2147483647, the first is 96x64"):
+        list(source.decode(0, 2))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_sizes_are_read_from_headers(suffix: str) -> None:
+    _, encoded = cv2.imencode(suffix, np.zeros((37, 211, 3), np.uint8))
+    data = encoded.tobytes()
+    assert image_size(data) == (211, 37)
+    assert all(image_size(data[:stop]) in (None, (211, 37)) for stop in range(len(data)))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_picture_cut_off_is_an_error_or_a_picture(tmp_path: Path, suffix: str) -> None:
+    _, encoded = cv2.imencode(suffix, numbered(5))
+    path = tmp_path / f"0{suffix}"
+    for stop in range(0, len(encoded), 41):
+        path.write_bytes(encoded.tobytes()[:stop])
+        with suppress(AvatarError):  # whatever else is raised fails the test
+            (frame,) = ImageFrames(tmp_path).decode(0, 1)
+            assert frame.shape == (HEIGHT, WIDTH, 3)

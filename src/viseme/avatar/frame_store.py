@@ -31,6 +31,8 @@ _CHUNK_FRAMES = 12
 _SHARES = 4
 """No chunk takes more than this part of the budget: one read, one ahead, two on the way back."""
 
+_CLOSED = "The avatar has been closed; load it again."
+
 _Frames = list[NDArray[np.uint8]]
 
 
@@ -112,7 +114,7 @@ class _Shelf:
         future: Future[_Frames] | None = None
         with self._changed:
             if self._stopped:
-                raise AvatarError("The avatar has been closed; load it again.")
+                raise AvatarError(_CLOSED)
             ahead = self._readers.step(index, self._ranges[chunk])
             frames = self._held.get(chunk)
             if frames is not None:
@@ -127,18 +129,23 @@ class _Shelf:
         return frames[index - self._starts[chunk]]
 
     def stop(self) -> None:
-        """End the thread, drop the frames, close the source."""
+        """End the thread, which lets go of everything."""
         with self._changed:
             if self._stopped:
                 return
             self._stopped = True
             self._changed.notify_all()
             thread = self._thread
-        if thread is not None:
+        if thread is None:
+            self._release()
+        elif thread is not threading.current_thread():  # the garbage collector runs anywhere
             thread.join()
+
+    def _release(self) -> None:
+        """Drop the frames, free those who still wait, close the source."""
         with self._changed:
             for future in self._wanted.values():
-                future.set_exception(AvatarError("The avatar has been closed; load it again."))
+                future.set_exception(AvatarError(_CLOSED))
             self._wanted.clear()
             self._held.clear()
             self.held_bytes = 0
@@ -183,13 +190,14 @@ class _Shelf:
             with self._changed:
                 self._changed.wait_for(self._has_work)
                 if self._stopped:
-                    return
+                    break
                 chunk, future = self._take()
                 if future is None:
                     continue
                 self._decoding = (chunk, future)
             self._fulfil(chunk, future)
             del future  # or it would keep the chunk in memory after it was dropped
+        self._release()
 
     def _fulfil(self, chunk: int, future: Future[_Frames]) -> None:
         """Decode a chunk for those who wait for it."""
@@ -222,13 +230,18 @@ class _Shelf:
     def _make_room(self, chunk: int, spare: frozenset[int]) -> bool:
         """Drop chunks until `chunk` fits, but none of `spare`, and count it as held."""
         needed = len(self._ranges[chunk]) * self._frame_bytes
-        for number in list(self._held):
-            if self.held_bytes + needed <= self._budget_bytes:
+        excess = self.held_bytes + needed - self._budget_bytes
+        victims = []
+        for number, frames in self._held.items():
+            if excess <= 0:
                 break
             if number not in spare:
-                self.held_bytes -= len(self._held.pop(number)) * self._frame_bytes
-        if self.held_bytes + needed > self._budget_bytes:
+                victims.append(number)
+                excess -= len(frames) * self._frame_bytes
+        if excess > 0:
             return False
+        for number in victims:
+            self.held_bytes -= len(self._held.pop(number)) * self._frame_bytes
         self.held_bytes += needed
         self.peak_bytes = max(self.peak_bytes, self.held_bytes)
         return True

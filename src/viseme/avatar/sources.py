@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from viseme.avatar.image_size import image_size
 from viseme.errors import AvatarError
 
 __all__ = ["FrameSource", "ImageFrames", "image_files", "open_frames"]
@@ -53,13 +54,12 @@ class ImageFrames(FrameSource):
         self._files = image_files(folder)
         self.count = len(self._files)
         self.entries = tuple(range(self.count))
-        height, width = _read_image(self._files[0]).shape[:2]
-        self.size = (width, height)
+        _, self.size = _read(self._files[0])
 
     def decode(self, start: int, stop: int) -> Iterator[NDArray[np.uint8]]:
         """Give frames `start` to `stop`; see `FrameSource.decode`."""
         for path in self._files[start:stop]:
-            yield _read_image(path)
+            yield _decode(path, self.size)
 
     def close(self) -> None:
         """Do nothing: no file stays open."""
@@ -100,14 +100,33 @@ def open_frames(path: Path) -> FrameSource:
     return VideoFrames(path)
 
 
-def _read_image(path: Path) -> NDArray[np.uint8]:
-    where = f"{path.parent.name}/{path.name}"
+def _read(path: Path) -> tuple[bytes, tuple[int, int]]:
+    """Return the bytes of a picture file, and the size that it claims to have."""
     try:
-        data = np.fromfile(path, np.uint8)
+        data = path.read_bytes()
+    except OSError as error:
+        raise AvatarError(f"{_where(path)} cannot be read: {error.strerror or error}.") from error
+    size = image_size(data)
+    if size is None:
+        raise AvatarError(f"{_where(path)} is not a picture, or a damaged one.")
+    return data, size
+
+
+def _decode(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
+    data, found = _read(path)
+    if found != size:
+        raise AvatarError(
+            f"{_where(path)} is {found[0]}x{found[1]}, the first is {size[0]}x{size[1]}."
+        )
+    try:
         flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        picture = cv2.imdecode(data, flags) if data.size else None
-    except (OSError, cv2.error) as error:
-        raise AvatarError(f"{where} cannot be read: {error}.") from error
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise AvatarError(f"{_where(path)} cannot be decoded: it is damaged.") from error
     if picture is None:
-        raise AvatarError(f"{where} is not a picture, or a damaged one.")
+        raise AvatarError(f"{_where(path)} cannot be decoded: it is damaged.")
     return np.asarray(picture, np.uint8)
+
+
+def _where(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"

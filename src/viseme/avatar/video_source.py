@@ -49,10 +49,18 @@ class VideoFrames(FrameSource):
         self._container: InputContainer | None = None
         self._running: Iterator[tuple[int, NDArray[np.uint8]]] | None = None
         self._next = -1
-        with _translated(self.name):
-            stream = self._open()
-            self.size = (stream.codec_context.width, stream.codec_context.height)
-            packets = sorted(self._scan(stream))
+        try:
+            with _translated(self.name):
+                stream = self._open()
+                self.size = (stream.codec_context.width, stream.codec_context.height)
+                packets = sorted(self._scan(stream))
+            self._number_frames(packets)
+        except AvatarError:
+            self.close()
+            raise
+
+    def _number_frames(self, packets: list[_Packet]) -> None:
+        """Give the frames that are shown their numbers, and find where decoding can begin."""
         shown = [packet.pts for packet in packets if packet.shown]
         # A key frame that is not shown itself still is the way to the shown ones after it.
         entries = {bisect_left(shown, packet.pts): packet.dts for packet in packets if packet.key}
@@ -62,8 +70,7 @@ class VideoFrames(FrameSource):
         self._seek_to = tuple(entries.values())
         self._number = {pts: number for number, pts in enumerate(shown)}
         if self.entries[:1] != (0,) or len(self._number) != self.count:
-            self.close()
-            raise AvatarError(f"{self.name} has no frames that can be found: the video is damaged.")
+            raise AvatarError(_no_frames(self.name))
 
     def decode(self, start: int, stop: int) -> Iterator[NDArray[np.uint8]]:
         """Give frames `start` to `stop`; see `FrameSource.decode`.
@@ -71,18 +78,16 @@ class VideoFrames(FrameSource):
         Going on where the last call ended needs no seeking.
         """
         with _translated(self.name):
-            if self._running is None or self._next != start:
-                self._running = self._run_from(start)
+            running = self._running
+            if running is None or self._next != start:
+                running = self._run_from(start)
+            self._running = None  # until the last frame is out, there is no going on from here
             for expected in range(start, stop):
-                self._next = -1  # until the frame is out, the position is unknown
-                number, picture = next(self._running, (-1, None))
+                number, picture = next(running, (-1, None))
                 if number != expected or picture is None:
-                    raise AvatarError(
-                        f"{self.name} cannot be decoded at frame {expected} of {self.count}: "
-                        "the video is damaged."
-                    )
-                self._next = number + 1
+                    raise self._damaged_at(expected)
                 yield picture
+            self._running, self._next = running, stop
 
     def close(self) -> None:
         """Close the file."""
@@ -96,7 +101,7 @@ class VideoFrames(FrameSource):
         self.close()
         self._container = av.open(str(self._path), "r")
         if not self._container.streams.video:
-            raise AvatarError(f"{self.name} has no frames that can be found: the video is damaged.")
+            raise AvatarError(_no_frames(self.name))
         stream = self._container.streams.video[0]
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = _DECODER_THREADS
@@ -108,39 +113,27 @@ class VideoFrames(FrameSource):
         for packet in self._container.demux(stream):
             if packet.size == 0:
                 continue  # the end of the stream
-            if packet.pts is None or packet.dts is None:
+            if packet.pts is None:
                 raise AvatarError(f"{self.name} has frames without a time; make it an MP4.")
             if packet.is_corrupt:
                 return  # cut off in the middle of this frame: the count will tell
             # An edit list leaves frames out: the demuxer marks them, and the decoder drops them.
             shown = not packet.is_discard
-            yield _Packet(packet.pts, packet.dts, packet.is_keyframe, shown)
+            dts = packet.dts if packet.dts is not None else packet.pts
+            yield _Packet(packet.pts, dts, packet.is_keyframe, shown)
 
     def _run_from(self, start: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Decode from `start` on without end: numbers and pictures."""
-        entry = bisect_right(self.entries, start) - 1
-        frames = self._decoded_from(self._seek_to[entry])
-        first = next(frames, None)
-        if first is None or self._number_of(first) > start:
-            # Some containers cannot seek to the very frame: then go there from the beginning.
-            frames = self._decoded_from(None)
-            first = next(frames, None)
-        while first is not None:
-            number = self._number_of(first)
-            if number >= start:
-                yield number, self._picture(first, number)
-            first = next(frames, None)
-
-    def _decoded_from(self, dts: int | None) -> Iterator[av.VideoFrame]:
-        """Decode from the key frame at `dts`, or from the beginning of the file."""
-        if dts is None or self._container is None:
-            stream = self._open()
-        else:
-            stream = self._container.streams.video[0]
+        """Decode from `start` to the end: numbers and pictures."""
+        if self._container is None:
+            self._open()
         assert self._container is not None
-        if dts is not None:
-            self._container.seek(dts, stream=stream, backward=True, any_frame=False)
-        return self._container.decode(stream)
+        stream = self._container.streams.video[0]
+        entry = bisect_right(self.entries, start) - 1
+        self._container.seek(self._seek_to[entry], stream=stream)
+        for frame in self._container.decode(stream):
+            number = self._number_of(frame)
+            if number >= start:
+                yield number, self._picture(frame, number)
 
     def _number_of(self, frame: av.VideoFrame) -> int:
         """Return a decoded frame's place, or -1 for one that is not shown."""
@@ -148,11 +141,18 @@ class VideoFrames(FrameSource):
 
     def _picture(self, frame: av.VideoFrame, number: int) -> NDArray[np.uint8]:
         if frame.is_corrupt or (frame.width, frame.height) != self.size:
-            raise AvatarError(
-                f"{self.name} cannot be decoded at frame {number} of {self.count}: "
-                "the video is damaged."
-            )
+            raise self._damaged_at(number)
         return to_bgr(frame)
+
+    def _damaged_at(self, number: int) -> AvatarError:
+        return AvatarError(
+            f"{self.name} cannot be decoded at frame {number} of {self.count}: the video is "
+            "damaged, or its time stamps are wrong; make it again as MP4."
+        )
+
+
+def _no_frames(name: str) -> str:
+    return f"{name} has no frames that can be found: the video is damaged."
 
 
 @contextmanager
