@@ -1,0 +1,39 @@
+"""How to render: everything that is not the speech, the avatar or the place of the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from viseme.avatar.frame_store import DEFAULT_BUDGET_BYTES
+from viseme.engine import Backend
+
+__all__ = ["RenderOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderOptions:
+    """Choices of a render. The defaults are right for most."""
+
+    backend: str | Backend = "auto"
+    """What runs the generator: a name, or an open back end, which the render then closes."""
+    model: str | Path | None = None
+    """Another generator behind the same avatar, an ONNX file."""
+    audio_encoder: str | Path | None = None
+    """Another audio encoder, an ONNX file."""
+    start_frame: int = 0
+    """The avatar's frame to begin with, counted in ping-pong order."""
+    feather: int = 0
+    """Pixels over which the new face is blended into the old one; 0 is the exact geometry."""
+    workers: int | None = None
+    """Frames in the generator at once; None fits them to the machine."""
+    threads: int | None = None
+    """CPU cores for one frame; None fits them to the machine."""
+    memory_budget_bytes: int = DEFAULT_BUDGET_BYTES
+    """Memory for the frames of an avatar that is given by name; a loaded one has its own."""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense, where it is written."""
+        for name in ("start_frame", "feather"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")

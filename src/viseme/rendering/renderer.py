@@ -1,0 +1,211 @@
+"""The one pipeline: sound in, finished frames out, used offline and live alike."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viseme.audio import FRAME_RATE_HZ, Samples, WindowStream
+from viseme.audio.windows import WINDOW_SHAPE
+from viseme.avatar import Avatar, Box, Geometry, crop_inputs, load_avatar
+from viseme.compose import compose
+from viseme.engine import AudioEncoder, Backend, Inferencer, WarmUp
+from viseme.errors import ModelError
+from viseme.rendering.options import RenderOptions
+from viseme.rendering.speech import Speech, open_speech
+from viseme.rendering.stage import Stage
+
+__all__ = ["Frame", "Renderer", "render"]
+
+_WINDOWS_AHEAD = 50  # two seconds of speech; a window takes 32 KB
+_FACES_AHEAD = 4  # a visual input takes 2.5 MB
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """A finished frame."""
+
+    image: NDArray[np.uint8]
+    """uint8 [H, W, 3] in B, G, R; the caller's to keep and change."""
+    index: int
+    """Its number, from 0."""
+    time_s: float
+    """When it is shown, in seconds from the beginning of the speech."""
+    avatar_frame: int
+    """Which of the avatar's frames it was made from."""
+
+
+class _Face(NamedTuple):
+    """What is known of a frame before it speaks."""
+
+    number: int
+    frame: NDArray[np.uint8]
+    box: Box
+    crop: NDArray[np.uint8]
+    visual: NDArray[np.float32]
+
+
+def render(
+    speech: Speech, avatar: Avatar | str | Path, options: RenderOptions | None = None
+) -> Generator[Frame, None, None]:
+    """Make an avatar speak: a generator of its frames, 25 for each second of speech.
+
+    Nothing is opened before the first frame is asked for. Closing the generator, or an error,
+    ends all threads before control returns; memory does not grow with the length of the speech.
+
+    Args:
+        speech: a path, a file open for reading in binary mode, `(samples, rate_hz)`, or samples
+            at 16 kHz; samples are [n] or [n, channels], floating point -1..1 or integers.
+        avatar: a loaded one, which stays open; or a name or path, loaded for this render.
+        options: see `RenderOptions`.
+
+    Yields:
+        Frames, as many as the speech has feature vectors: for T seconds between 25 T - 1.7 and
+        25 T - 0.7, more for very short speech.
+
+    Raises:
+        InputError: the speech cannot be used.
+        AvatarError: the avatar cannot be used.
+        ModelError: a network is missing, damaged, or does not fit the other.
+        BackendError: the back end does not work on this machine.
+        MissingExtraError: the back end is not installed.
+    """
+    with open_speech(speech) as source, Renderer(avatar, options) as renderer:
+        yield from renderer.frames(source.samples())
+
+
+class Renderer:
+    """An avatar with its networks open, ready for any number of speeches, one at a time.
+
+    `render` is this for one speech. Use it as a context manager: it opens what it needs on
+    entering and closes it on leaving, except an avatar that was given open.
+    """
+
+    def __init__(self, avatar: Avatar | str | Path, options: RenderOptions | None = None) -> None:
+        self._options = options or RenderOptions()
+        self._given = avatar
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Load the avatar where it is not, and read both networks.
+
+        Raises:
+            AvatarError, ModelError, BackendError, MissingExtraError: as `render`.
+        """
+        with ExitStack() as stack:
+            if isinstance(self._options.backend, Backend):
+                stack.callback(self._options.backend.close)
+            self._open(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def avatar(self) -> Avatar:
+        """The avatar that speaks."""
+        return self._avatar
+
+    @property
+    def inferencer(self) -> Inferencer:
+        """The generator network."""
+        return self._inferencer
+
+    def warm_up(self) -> WarmUp:
+        """Open the back end and run it until it is warm; the first frame does so otherwise."""
+        return self._inferencer.warm_up()
+
+    def frames(self, samples: Iterable[Samples]) -> Generator[Frame, None, None]:
+        """Give the frames of a speech as its samples come: blocks of float32 [n], 16 kHz mono.
+
+        Sound and faces are prepared on a thread each, predictions are made by the engine's
+        workers, and frames are composed on the consumer's thread, so that a consumer that pauses
+        makes all others wait.
+        """
+        options = self._options
+        waiting: deque[_Face] = deque()
+        with ExitStack() as stack:
+            windows = stack.enter_context(
+                Stage(self._windows(samples), ahead=_WINDOWS_AHEAD, name="audio")
+            )
+            faces = stack.enter_context(Stage(self._faces(), ahead=_FACES_AHEAD, name="faces"))
+
+            def pairs() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+                # The engine takes pairs in order and gives predictions in the same order.
+                for window, face in zip(windows, faces, strict=False):
+                    waiting.append(face)
+                    yield face.visual, window
+
+            predictions = stack.enter_context(closing(self._inferencer.map(pairs())))
+            for index, prediction in enumerate(predictions):
+                face = waiting.popleft()
+                image = compose(
+                    face.frame,
+                    face.box,
+                    face.crop,
+                    prediction,
+                    self._geometry,
+                    feather=options.feather,
+                )
+                yield Frame(image, index, index / FRAME_RATE_HZ, face.number)
+
+    def _open(self, stack: ExitStack) -> None:
+        options = self._options
+        if isinstance(self._given, Avatar):
+            self._avatar = self._given
+        else:
+            self._avatar = stack.enter_context(
+                load_avatar(self._given, memory_budget_bytes=options.memory_budget_bytes)
+            )
+        generator = options.model or self._avatar.generator
+        self._inferencer = stack.enter_context(
+            Inferencer(
+                generator,
+                backend=options.backend,
+                threads=options.threads,
+                workers=options.workers,
+            )
+        )
+        self._geometry = _geometry(self._inferencer)
+        self._encode = stack.enter_context(
+            AudioEncoder(options.audio_encoder or self._avatar.audio_encoder)
+        )
+
+    def _windows(self, samples: Iterable[Samples]) -> Iterator[NDArray[np.float32]]:
+        """Give the window of each frame, float32 [32, 16, 16]."""
+        stream = WindowStream(self._encode)
+        for block in samples:
+            yield from stream.push(block)
+        yield from stream.flush()
+
+    def _faces(self) -> Iterator[_Face]:
+        """Give the avatar's frames in their order, without end."""
+        for index in self._avatar.ping_pong(self._options.start_frame):
+            frame, box = self._avatar.frame(index), self._avatar.box(index)
+            crop, visual = crop_inputs(frame, box, self._geometry)
+            yield _Face(index, frame, box, crop, visual)
+
+
+def _geometry(inferencer: Inferencer) -> Geometry:
+    """Return the geometry of a generator, if it hears what the audio encoder says."""
+    if inferencer.audio_shape != WINDOW_SHAPE:
+        found, expected = list(inferencer.audio_shape), list(WINDOW_SHAPE)
+        raise ModelError(
+            f"{inferencer.info.path} hears windows of {found}, and the audio encoder gives "
+            f"{expected}: use a generator that was trained with such an encoder."
+        )
+    return Geometry.for_input(inferencer.info.size)

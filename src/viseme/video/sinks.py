@@ -1,0 +1,44 @@
+"""The seam between the writer and what becomes of pictures and sound on the disk."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viseme.video.sound import Block
+
+__all__ = ["Format", "Image", "Sink"]
+
+Image = NDArray[np.uint8]
+"""A picture: uint8 [H, W, 3] in B, G, R."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What a sink must know before the first picture. `size` is (width, height) in pixels."""
+
+    size: tuple[int, int]
+    rate_hz: Fraction
+    sound_rate_hz: int
+    channels: int
+    """0 where there is no sound."""
+
+
+class Sink(ABC):
+    """Takes pictures and sound in their order of time and writes them to a temporary path."""
+
+    @abstractmethod
+    def picture(self, image: Image) -> None:
+        """Write the next picture."""
+
+    @abstractmethod
+    def sound(self, block: Block) -> None:
+        """Write the next stretch of sound, float32 [channels, n]."""
+
+    @abstractmethod
+    def close(self, *, finish: bool) -> None:
+        """Write what is still held back where `finish` says so, and let go of the files."""

@@ -1,0 +1,176 @@
+"""Brings pictures and sound together, in step, and ends both at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from itertools import chain
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from viseme.errors import OutputError
+from viseme.video.container import MP4, WEBM, ContainerSink
+from viseme.video.png_folder import PngFolderSink
+from viseme.video.sinks import Format, Image, Sink
+from viseme.video.sound import Block, Sound
+from viseme.video.target import OutputKind, Target, output_errors
+
+__all__ = ["VideoWriter", "open_video", "write_video"]
+
+_SILENCE_SAMPLES = 8_192
+
+
+def write_video(
+    frames: Iterable[Image],
+    sound: Sound | None,
+    path: str | PathLike[str],
+    *,
+    size: tuple[int, int] | None = None,
+    rate_hz: int | Fraction = 25,
+) -> int:
+    """Write pictures and their sound to an .mp4, a .webm or a folder of PNGs.
+
+    Args:
+        frames: uint8 [H, W, 3] each, B, G, R; taken one at a time.
+        sound: what is heard with them; None for a silent film.
+        path: the result, which appears once it is complete; see `Target.parse`.
+        size: (width, height) of the pictures; taken from the first where it is None.
+        rate_hz: pictures a second.
+
+    Returns:
+        The number of pictures in the result, including those held at the end.
+
+    Raises:
+        OutputError: there are no pictures, or the result cannot be written.
+    """
+    target = Target.parse(path)
+    pictures = iter(frames)
+    if size is None:
+        first = next(pictures, None)
+        if first is None:
+            raise OutputError(f"There are no pictures to write to '{path}'.")
+        size = (first.shape[1], first.shape[0])
+        pictures = chain([first], pictures)
+    with open_video(target, size=size, rate_hz=rate_hz, sound=sound) as writer:
+        for image in pictures:
+            writer.write(image)
+    return writer.pictures
+
+
+@contextmanager
+def open_video(
+    target: Target,
+    *,
+    size: tuple[int, int],
+    rate_hz: int | Fraction = 25,
+    sound: Sound | None = None,
+) -> Iterator[VideoWriter]:
+    """Open a writer for pictures of `size` (width, height).
+
+    Leaving the block normally evens out the ends and puts the result in place; leaving it by an
+    exception removes every trace and keeps what stood there before.
+
+    Raises:
+        OutputError: the result cannot be written, or no picture was.
+    """
+    form = Format(
+        size=size,
+        rate_hz=Fraction(rate_hz),
+        sound_rate_hz=sound.rate_hz if sound else 0,
+        channels=sound.channels if sound else 0,
+    )
+    with target.staged() as temporary:
+        with output_errors(target.path):
+            sink = _open_sink(target.kind, temporary, form)
+        writer = VideoWriter(sink, target.path, form, sound)
+        try:
+            yield writer
+            writer.even_out()
+        except BaseException:
+            with suppress(OutputError), output_errors(target.path):
+                sink.close(finish=False)
+            raise
+        with output_errors(target.path):
+            sink.close(finish=True)
+
+
+class VideoWriter:
+    """Writes each picture with the sound that belongs to it; `open_video` makes it.
+
+    After each picture the sound up to its end is written, so that neither runs ahead of the
+    other and ten hours take the memory of ten seconds.
+    """
+
+    def __init__(self, sink: Sink, path: Path, form: Format, sound: Sound | None) -> None:
+        self._sink = sink
+        self._path = path
+        self._form = form
+        self._blocks: Iterator[Block] | None = sound.blocks if sound else None
+        self._samples = 0
+        self._pictures = 0
+        self._last: Image | None = None
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures have been written, held ones included."""
+        return self._pictures
+
+    def write(self, image: Image) -> None:
+        """Write the next picture, uint8 [H, W, 3] in B, G, R, and the sound up to its end.
+
+        Raises:
+            OutputError: the disk is full, or whatever else the system refuses.
+            ValueError: the picture has another size than the video.
+        """
+        width, height = self._form.size
+        expected = (height, width, 3)
+        if image.shape != expected or image.dtype != np.uint8:
+            found = f"{image.dtype} {image.shape}"
+            raise ValueError(f"a picture is {found}, the video has uint8 {expected}")
+        self._picture(image)
+        while self._blocks is not None and self._samples < self._samples_due():
+            self._next_block()
+
+    def even_out(self) -> None:
+        """Hold the last picture, or pad the sound with silence, until both end together."""
+        if self._last is None:
+            raise OutputError(f"There are no pictures to write to '{self._path}'.")
+        while self._blocks is not None:
+            self._next_block()
+            while self._samples_due() < self._samples:
+                self._picture(self._last)
+        while self._form.channels and (missing := self._samples_due() - self._samples) > 0:
+            length = min(missing, _SILENCE_SAMPLES)
+            self._block(np.zeros((self._form.channels, length), np.float32))
+
+    def _samples_due(self) -> int:
+        """Return how many samples the pictures so far last."""
+        return round(self._pictures * self._form.sound_rate_hz / self._form.rate_hz)
+
+    def _next_block(self) -> None:
+        assert self._blocks is not None
+        block = next(self._blocks, None)
+        if block is None:
+            self._blocks = None
+        else:
+            self._block(block)
+
+    def _block(self, block: Block) -> None:
+        with output_errors(self._path):
+            self._sink.sound(block)
+        self._samples += block.shape[1]
+
+    def _picture(self, image: Image) -> None:
+        with output_errors(self._path):
+            self._sink.picture(image)
+        self._last = image
+        self._pictures += 1
+
+
+def _open_sink(kind: OutputKind, path: Path, form: Format) -> Sink:
+    if kind is OutputKind.PNG_FOLDER:
+        return PngFolderSink(path, form)
+    return ContainerSink(path, form, MP4 if kind is OutputKind.MP4 else WEBM)
