@@ -23,9 +23,10 @@ from viseme.studio.presenter.paint import (
 
 __all__ = ["EYE_X", "draw_brows", "draw_eyes"]
 
-EYE_X = 67.0
+EYE_X = 68.0
 """How far each eye's centre is from the middle of the face."""
-IRIS_RADIUS = 15.5
+EYE_SIZE = 1.17
+IRIS_RADIUS = 15.0
 # One eye, inner corner at negative x, as seen on the right of the picture.
 UPPER_LID_OPEN: tuple[Point, ...] = (
     (-32, 5.5), (-24, -3), (-12, -12.5), (2, -16), (16, -12.5), (27, -4), (34, 1.5),
@@ -41,7 +42,7 @@ def draw_eyes(canvas: Any, idle: Idle) -> None:
     for side in (-1, 1):
         canvas.save()
         canvas.translate(side * EYE_X, 0.6 if side > 0 else 0)
-        canvas.scale(side, 1)
+        canvas.scale(side * EYE_SIZE, EYE_SIZE)
         _draw_eye(canvas, idle, side)
         canvas.restore()
 
@@ -144,9 +145,9 @@ def _draw_lashes(canvas: Any, upper: list[Point], blink: float) -> None:
     wing = smooth_path([(29, ys[-3] - 1), (36, ys[-1] - 1.5), (41, ys[-1] - 6 + 8 * blink)])
     canvas.drawPath(wing, stroke(rgba(*pal.LASH, 0.9), 1.7, blur=0.3))
     lashes = skia.Path()
-    for k, x in enumerate(np.linspace(-18, 34, LASH_COUNT)):
+    for k, x in enumerate(np.linspace(-14, 34, LASH_COUNT)):
         y = float(_curve_at(upper, np.asarray([x]))[0])
-        length = (4 + 6.5 * k / LASH_COUNT + 1.2 * ((k * 5) % 3 - 1)) * (1 - 0.35 * blink)
+        length = (2.2 + 7.5 * k / LASH_COUNT + 1.2 * ((k * 5) % 3 - 1)) * (1 - 0.35 * blink)
         lean = 0.10 + 0.85 * k / LASH_COUNT
         rise = 1 - 1.7 * blink
         lashes.moveTo(x, y - 1)
@@ -154,7 +155,7 @@ def _draw_lashes(canvas: Any, upper: list[Point], blink: float) -> None:
             x + lean * length * 0.35, y - 0.55 * length * rise,
             x + lean * length, y - length * rise * (1.1 - 0.4 * lean),
         )
-    canvas.drawPath(lashes, stroke(rgba(*pal.LASH, 0.85), 0.9))
+    canvas.drawPath(lashes, stroke(rgba(*pal.LASH, 0.75), 1.0, blur=0.3))
 
 
 def _curve_at(points: list[Point], xs: Any) -> Any:
@@ -180,16 +181,16 @@ def draw_brows(canvas: Any, idle: Idle) -> None:
 
 @lru_cache(maxsize=1)
 def _brow() -> list[tuple[Any, int, float, float]]:
-    spine = [(30, -37), (48, -44), (72, -50.5), (92, -49), (113, -38)]
+    spine = [(31, -44), (48, -49), (72, -54), (94, -52), (116, -42)]
     rng = np.random.default_rng(11)
     soft = smooth_path(spine)
-    parts: list[tuple[Any, int, float, float]] = [(soft, rgba(*pal.BROW, 0.42), 7.0, 2.6)]
+    parts: list[tuple[Any, int, float, float]] = [(soft, rgba(*pal.BROW, 0.5), 8.5, 3.0)]
     knots = np.asarray(spine)
-    for _ in range(150):
+    for _ in range(210):
         t = rng.uniform(0, 1) ** 0.85
-        x = 29 + 84 * t
+        x = 30 + 85 * t
         y = float(np.interp(x, knots[:, 0], knots[:, 1]))
-        thick = 5.2 * (1 - t) ** 0.35 * min(1.0, 0.45 + 3 * t)
+        thick = 6.4 * (1 - t) ** 0.35 * min(1.0, 0.45 + 3 * t)
         offset = rng.uniform(-1, 1) * thick
         length = rng.uniform(7, 12) * (1 - 0.35 * t)
         slope = -1.0 + 1.25 * min(1, t * 1.9) if offset > -1 else 0.15

@@ -45,9 +45,9 @@ class Lock:
 
 LEFT = Lock(
     inner=((36, -150), (-30, -132), (-92, -92), (-132, -30), (-147, 44), (-150, 112),
-           (-166, 182), (-178, 246), (-160, 318)),
-    outer=((36, -196), (-44, -219), (-128, -186), (-180, -104), (-198, -6), (-207, 92),
-           (-222, 184), (-232, 262), (-196, 338)),
+           (-162, 182), (-166, 246), (-140, 322)),
+    outer=((36, -214), (-44, -222), (-128, -186), (-180, -104), (-198, -6), (-207, 92),
+           (-224, 184), (-236, 262), (-206, 346)),
     strands=260,
     light=1.0,
     shine=(0.34, 0.13),
@@ -55,9 +55,9 @@ LEFT = Lock(
 )
 RIGHT = Lock(
     inner=((36, -150), (78, -132), (122, -84), (143, -22), (149, 50), (152, 114),
-           (168, 184), (178, 246), (158, 314)),
-    outer=((36, -196), (92, -206), (150, -164), (184, -92), (197, -2), (206, 92),
-           (220, 184), (228, 260), (192, 334)),
+           (164, 184), (166, 246), (138, 318)),
+    outer=((36, -214), (92, -206), (150, -164), (184, -92), (197, -2), (206, 92),
+           (222, 184), (232, 260), (200, 342)),
     strands=220,
     light=0.55,
     shine=(0.30, 0.10),
@@ -103,19 +103,21 @@ def _draw_front(canvas: Any) -> None:
 
 def _draw_lock(canvas: Any, lock: Lock) -> None:
     inner, outer = along(lock.inner, 40), along(lock.outer, 40)
-    body = polygon(np.concatenate([inner, outer[::-1]]))
+    body = polygon(np.concatenate([inner[:35], outer[34::-1]]))
     canvas.drawPath(body, fill(rgba(*pal.HAIR_DEEP), blur=1.0))
     rng = np.random.default_rng(lock.seed)
     order = rng.permutation(lock.strands)
     along_lock = np.linspace(0, 1, 40)
     for k in order:
         across = float(np.clip((k + 0.5) / lock.strands + rng.normal(0, 0.012), 0.0, 1.0))
-        wave = 3.2 * np.sin(along_lock * 7.5 + 2.6 * across + 0.4 * rng.normal())
+        wave = 6.5 * np.sin(along_lock * 8.5 + 1.6 * across + 0.25 * rng.normal())
         wave *= along_lock * (0.4 + 0.6 * across)
         points = inner * (1 - across) + outer * across
         points = points + np.stack([wave, np.zeros_like(wave)], 1)
-        end = int(rng.integers(35, 41))
-        _draw_strand(canvas, points[:end:3], lock, across, rng)
+        end = rng.uniform(0.93, 1.02) - 0.10 * (2 * across - 1) ** 2
+        knots = np.clip(np.linspace(0, end, 14), 0, 1) * 39
+        strand = np.stack([np.interp(knots, np.arange(40), points[:, i]) for i in (0, 1)], 1)
+        _draw_strand(canvas, strand, lock, across, rng)
 
 
 def _draw_strand(
@@ -150,7 +152,7 @@ def _draw_strand(
 
 def _draw_part(canvas: Any) -> None:
     """Draw the parting: a narrow line of scalp, and the shade of the roots on both sides."""
-    line = smooth_path([(36, -152), (35, -172), (32, -196)])
+    line = smooth_path([(36, -152), (35, -180), (33, -212)])
     canvas.drawPath(line, stroke(rgba(*pal.HAIR_DEEP, 0.9), 8, blur=3))
     canvas.drawPath(line, stroke(rgba(*pal.SKIN_TURN, 0.7), 1.8, blur=0.8))
     blob(canvas, (-70, -190), (120, 34), rgba(*pal.HAIR_SHINE, 0.16), turn=-14)

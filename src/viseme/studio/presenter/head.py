@@ -34,11 +34,11 @@ FACE_RIGHT_HALF: tuple[Point, ...] = (
     (130, -130),
     (150, -52),
     (JAW_HALF_WIDTH, 12),
-    (147, 72),
-    (132, 126),
-    (105, 170),
-    (66, 202),
-    (30, 215),
+    (146, 70),
+    (128, 125),
+    (98, 170),
+    (58, 203),
+    (27, 216),
     (0, CHIN_Y),
 )
 
@@ -95,8 +95,12 @@ def _draw_planes(canvas: Any, outline: Any) -> None:
                             (144, -46), (158, 40)])
     canvas.drawPath(hairline, stroke(rgba(*pal.SKIN_SHADE, 0.72), 44, blur=15))
     blob(canvas, (-34, -78), (72, 46), rgba(255, 240, 224, 0.60))
-    rim = smooth_path([(149, 66), (134, 124), (108, 167), (72, 199), (44, 211)])
-    canvas.drawPath(rim, stroke(rgba(*pal.RIM, 0.55), 3.4, blur=1.8))
+    rim = smooth_path([(150, 20), (145, 70), (127, 125), (98, 168), (74, 191)])
+    fading = linear(
+        (150, 30), (80, 188), [(0, rgba(*pal.RIM, 0.0)), (0.4, rgba(*pal.RIM, 0.5)),
+                               (1, rgba(*pal.RIM, 0.0))]
+    )
+    canvas.drawPath(rim, stroke(0xFF000000, 6, blur=2.6, shader=fading))
 
 
 def _draw_sockets(canvas: Any) -> None:
@@ -111,8 +115,8 @@ def _draw_sockets(canvas: Any) -> None:
 
 def _draw_cheeks(canvas: Any) -> None:
     for side, light in ((-1, 1.0), (1, 0.5)):
-        blob(canvas, (side * 92, 76), (60, 46), rgba(*pal.BLUSH, 0.40), turn=-side * 24)
-        blob(canvas, (side * 88, 46), (46, 20), rgba(255, 240, 226, 0.62 * light),
+        blob(canvas, (side * 92, 76), (80, 56), rgba(*pal.BLUSH, 0.26), turn=-side * 24)
+        blob(canvas, (side * 88, 46), (56, 26), rgba(255, 240, 226, 0.50 * light),
              turn=-side * 22)
         blob(canvas, (side * 118, 118), (34, 52), rgba(*pal.SKIN_SHADE, 0.26), turn=side * 20)
 
@@ -150,10 +154,10 @@ def _draw_mouth_surroundings(canvas: Any) -> None:
     blob(canvas, (-7, 110), (5, 15), rgba(255, 238, 222, 0.5))
     blob(canvas, (9, 110), (4, 14), rgba(255, 238, 222, 0.3))
     for side, dark in ((-1, 0.20), (1, 0.34)):
-        fold = smooth_path([(side * 34, 84), (side * 48, 100), (side * 60, 122)])
+        fold = smooth_path([(side * 33, 84), (side * 48, 100), (side * 62, 124)])
         canvas.drawPath(fold, stroke(rgba(*shade, dark), 7, blur=4.5))
         blob(canvas, (side * 66, SEAM_Y + 14), (22, 26), rgba(*shade, 0.26))
-    blob(canvas, (-5, 190), (30, 22), rgba(255, 236, 218, 0.60))
+    blob(canvas, (-6, 192), (44, 24), rgba(255, 236, 218, 0.42))
     blob(canvas, (2, CHIN_Y), (66, 17), rgba(*shade, 0.75))
     blob(canvas, (20, 194), (36, 22), rgba(*shade, 0.22))
     mole = skia.Rect.MakeXYWH(72.0, 104.0, 3.0, 2.8)

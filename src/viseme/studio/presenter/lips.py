@@ -80,14 +80,13 @@ def shape_lips(pose: MouthPose) -> Lips:
     smile = max(pose.wide, 0.0)
 
     middle = SEAM_Y + 0.16 * drop * (1 - pose.open) - 2.0 * pose.tuck
-    corner = SEAM_Y - 1.6 + 0.2 * drop - 4.0 * smile + 1.5 * pose.round
+    corner = SEAM_Y - 3.4 + 0.2 * drop - 4.0 * smile + 1.5 * pose.round
     seam = middle + (corner - middle) * _ABS**1.7 + _bow_of_seam(pose)
 
     gap = FULL_GAP * pose.open
     fullness = 0.8 - 0.24 * pose.round - 0.16 * pose.open
-    profile = (1 - _ABS**2.2) ** fullness
-    upper_inner = seam - UPPER_SHARE * gap * profile
-    lower_inner = seam + (1 - UPPER_SHARE) * gap * profile
+    upper_inner = seam - UPPER_SHARE * gap * (1 - _ABS**2.2) ** fullness
+    lower_inner = seam + (1 - UPPER_SHARE) * gap * (1 - _ABS**2.6) ** fullness
 
     upper, lower = _thickness(pose)
     reach = half * (1 + 0.025 * (1 - pose.open))
@@ -123,7 +122,7 @@ def _thickness(pose: MouthPose) -> tuple[Curve, Curve]:
     slope = np.clip((1 - _ABS) / 0.76, 0, 1) ** (0.92 - 0.25 * pose.round)
     notch = 0.20 * (1 - 0.4 * pose.round) * np.exp(-((_U / 0.13) ** 2))
     upper = upper_full * (slope - notch - 0.05 * np.exp(-((_U / 0.3) ** 2)))
-    lower = lower_full * (1 - _ABS**2.3) ** 0.85
+    lower = lower_full * (1 - _ABS**2.7) ** 0.8
     return np.maximum(upper, 0.0), np.asarray(lower, np.float64)
 
 

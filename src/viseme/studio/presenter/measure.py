@@ -18,6 +18,8 @@ __all__ = ["opening"]
 # The probed patch of the mouth, in the head's coordinates.
 PROBE_LEFT, PROBE_RIGHT = -9.0, 9.0
 PROBE_TOP, PROBE_BOTTOM = 112.0, 212.0
+EDGE_LOSS = 2.0
+"""How much of the gap the soft inner edges of the lips hide, in units of the head."""
 ROWS, COLUMNS = 200, 19
 ROW_HEIGHT = (PROBE_BOTTOM - PROBE_TOP) / (ROWS - 1)
 
@@ -28,7 +30,8 @@ def opening(crop_bgr: NDArray[np.uint8], index: int) -> float:
     0 is closed and 1 the widest, the unit of `MouthPose.open`.
     """
     inside = _inside(_probe(crop_bgr, index)).mean(axis=1)
-    gap = float(inside.sum()) * ROW_HEIGHT
+    seen = float(inside.sum()) * ROW_HEIGHT
+    gap = seen + EDGE_LOSS * min(1.0, seen / EDGE_LOSS)
     return float(np.clip(gap / FULL_GAP, 0.0, 1.2))
 
 

@@ -15,6 +15,8 @@ from viseme.studio.presenter.paint import blob, fill, linear, polygon, radial, r
 __all__ = ["draw_mouth"]
 
 UPPER_TOOTH_EDGES = (-36.0, -29.0, -21.5, -12.0, 0.0, 12.0, 21.5, 29.0, 36.0)
+GUM_DEPTH = 30.0
+"""How far from its edge a tooth has passed into the dark of the gum."""
 LOWER_TOOTH_EDGES = (-24.0, -16.5, -8.5, 0.0, 8.5, 16.5, 24.0)
 
 
@@ -150,8 +152,10 @@ def _draw_teeth_row(canvas: Any, pose: MouthPose, lips: Lips, *, upper: bool) ->
     light = 1.0 if upper else 0.86
     near = rgba(*(int(c * light) for c in pal.TEETH))
     far = rgba(*pal.TEETH_SHADE)
-    root = edge_y + away * 24
-    shade = linear((0, edge_y), (0, root), [(0, near), (0.45, near), (1, far)])
+    gum_y = edge_y + away * GUM_DEPTH
+    gum = rgba(*pal.MOUTH_WALL)
+    stops = [(0.0, near), (0.4, near), (0.72, far), (0.86, gum), (1.0, gum)]
+    shade = linear((0, edge_y), (0, gum_y), stops)
     path = skia.Path()
     for left, right in zip(edges, edges[1:], strict=False):
         centre = (left + right) / 2
@@ -167,7 +171,8 @@ def _draw_teeth_row(canvas: Any, pose: MouthPose, lips: Lips, *, upper: bool) ->
     gums = skia.Rect.MakeLTRB(
         -span, min(edge_y + away * 3, root_y), span, max(edge_y + away * 3, root_y)
     )
-    canvas.drawRect(gums, fill(rgba(*(int(c * 0.86 * light) for c in pal.TEETH)), blur=0.8))
+    back = [(t, _darker(c, 0.86)) for t, c in stops]
+    canvas.drawRect(gums, fill(shader=linear((0, edge_y), (0, gum_y), back), blur=0.8))
     canvas.drawPath(path, fill(shader=shade))
     dark, clear = rgba(*pal.MOUTH_DEEP, 0.62), rgba(*pal.MOUTH_DEEP, 0.0)
     falloff = linear(
@@ -177,6 +182,11 @@ def _draw_teeth_row(canvas: Any, pose: MouthPose, lips: Lips, *, upper: bool) ->
     canvas.clipPath(path, True)
     canvas.drawPaint(fill(shader=falloff))
     canvas.restore()
+
+
+def _darker(colour: int, share: float) -> int:
+    red, green, blue = ((colour >> shift) & 255 for shift in (16, 8, 0))
+    return rgba(int(red * share), int(green * share), int(blue * share))
 
 
 def _draw_lower_lip(canvas: Any, pose: MouthPose, lips: Lips) -> None:

@@ -156,8 +156,8 @@ class Presenter:
     def _draw_neck_shade(canvas: Any, drop: float) -> None:
         """Draw the shade that the jaw throws on the neck; it shortens as the jaw comes down."""
         deep, soft = rgba(*pal.SKIN_DEEP, 0.92), rgba(*pal.SKIN_SHADE, 0.80)
-        blob(canvas, (14, CHIN_Y - 26 + 0.45 * drop), (120, 100), soft)
-        blob(canvas, (10, CHIN_Y - 12 + 0.5 * drop), (112, 52), deep)
+        blob(canvas, (16, CHIN_Y + 2 + 0.5 * drop), (150, 92), soft)
+        blob(canvas, (12, CHIN_Y + 2 + 0.6 * drop), (140, 56), deep)
 
     def _before(self, state: Idle, region: Box) -> Any:
         """Return the picture of what lies before the face: eyes, brows, front hair."""

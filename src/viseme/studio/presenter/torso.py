@@ -28,9 +28,6 @@ NECK_RIGHT_HALF: tuple[Point, ...] = (
     (0, 400), (60, 402), (76, 440), (74, 500), (78, 560), (100, 602), (150, 632), (120, 720),
     (0, 740),
 )
-SHOULDERS: tuple[Point, ...] = (
-    (0, 560), (84, 584), (140, 606), (230, 630), (318, 654), (372, 690), (400, 760), (0, 790),
-)
 
 
 def neck_path() -> Any:
@@ -98,7 +95,7 @@ def _draw_jacket_half(canvas: Any, side: int) -> None:
     canvas.scale(side, 1)
     lit = side < 0
     body = smooth_path(
-        [(84, 578), (150, 602), (236, 622), (312, 646), (362, 690), (388, 780)])
+        [(84, 578), (150, 600), (246, 620), (346, 644), (414, 686), (450, 790)])
     body.lineTo(30, 780)
     body.lineTo(64, 700)
     body.lineTo(84, 578)
@@ -116,16 +113,16 @@ def _draw_jacket_half(canvas: Any, side: int) -> None:
 
 
 def _draw_folds(canvas: Any, lit: bool) -> None:
-    seam = smooth_path([(268, 626), (262, 680), (280, 770)])
+    seam = smooth_path([(322, 638), (312, 690), (322, 780)])
     canvas.drawPath(seam, stroke(rgba(*pal.JACKET_DEEP, 0.85), 2.0, blur=0.8))
     canvas.drawPath(seam, stroke(rgba(*pal.JACKET_DEEP, 0.5), 16, blur=8))
-    for start, end in (((290, 680), (330, 770)), ((318, 672), (352, 760)), ((210, 690), (190, 780))):
+    for start, end in (((352, 690), (380, 790)), ((236, 700), (214, 790)), ((286, 676), (290, 780))):
         fold = smooth_path([start, ((start[0] + end[0]) / 2 + 6, (start[1] + end[1]) / 2), end])
         canvas.drawPath(fold, stroke(rgba(*pal.JACKET_DEEP, 0.6), 9, blur=5))
         canvas.translate(-9, 0)
         canvas.drawPath(fold, stroke(rgba(*pal.JACKET_LIT, 0.5 if lit else 0.25), 7, blur=4))
         canvas.translate(9, 0)
-    top = smooth_path([(96, 584), (150, 605), (236, 625), (310, 649), (360, 692), (386, 780)])
+    top = smooth_path([(96, 583), (150, 603), (246, 623), (344, 647), (411, 688), (447, 790)])
     rim = pal.JACKET_LIT if lit else pal.RIM
     canvas.drawPath(top, stroke(rgba(*rim, 0.55), 3.0, blur=1.8))
 
