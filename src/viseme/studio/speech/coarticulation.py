@@ -56,6 +56,8 @@ SMALLEST_VOWEL = 0.60
 SMOOTHING_S = 0.050
 CLOSING_S = 0.050
 """Time of the lips' last approach to a closure, and of their release."""
+SHORTEST_HOLD_S = 0.042
+"""A little more than a frame at 25 a second; higher rates show the same movement, only finer."""
 STOP_CLOSED_SHARE = 0.7
 """A p or b is closed for this much of its time, then bursts."""
 TUCKED_GAP = 0.06
@@ -179,7 +181,7 @@ def _hold(
     little longer than the time between two frames.
     """
     centre_s = (start_s + end_s) / 2
-    half_s = max(0.525 / rate_hz, (end_s - start_s) / 2 - 0.25 * CLOSING_S)
+    half_s = max(0.525 / rate_hz, SHORTEST_HOLD_S / 2, (end_s - start_s) / 2 - 0.25 * CLOSING_S)
     begin, end = np.searchsorted(
         times, (centre_s - half_s - CLOSING_S, centre_s + half_s + CLOSING_S)
     )
