@@ -2,7 +2,7 @@
 
 The library keeps its state from sentence to sentence, even across voices, so the same sentence
 sounds a little different each time. In a process of its own it always sounds the same. Only the
-standard library is imported here, which makes a fresh process cheap (about 40 ms).
+standard library is imported here, which makes a fresh process cheap.
 
 Arguments: text, voice, words a minute, pitch, pitch range. On standard output: one line of JSON,
 ``{"rate_hz": ..., "events": [[sample, mnemonic], ...]}``, then the samples, int16, mono.
