@@ -46,8 +46,8 @@ JAW, OPEN, WIDE, ROUND, PRESS, TUCK, TEETH, TONGUE = range(len(POSE_CHANNELS))
 # the tongue's tip are quick, and rounding begins well ahead of its vowel.
 FALL_BEFORE_S = MouthPose(0.055, 0.042, 0.060, 0.090, 0.030, 0.035, 0.040, 0.035).array()
 FALL_AFTER_S = MouthPose(0.055, 0.042, 0.060, 0.055, 0.030, 0.035, 0.040, 0.035).array()
-CORE_SHARE = 0.5
-"""Share of a phone over which its dominance is full."""
+EDGE_SHARE, LONGEST_EDGE_S = 0.25, 0.04
+"""Dominance is full over a phone's core: all but this at either end."""
 
 FULL_VOWEL_S = 0.130
 SMALLEST_VOWEL = 0.60
@@ -56,6 +56,8 @@ SMALLEST_VOWEL = 0.60
 SMOOTHING_S = 0.050
 CLOSING_S = 0.050
 """Time of the lips' last approach to a closure, and of their release."""
+SHORTEST_HOLD_S = 0.042
+"""A little more than a frame at 25 a second; higher rates show the same movement, only finer."""
 STOP_CLOSED_SHARE = 0.7
 """A p or b is closed for this much of its time, then bursts."""
 TUCKED_GAP = 0.06
@@ -111,7 +113,8 @@ def _blend(phones: Sequence[Phone], times: Times) -> NDArray[np.float64]:
 
 def _dominance(phone: Phone, times: Times) -> NDArray[np.float64]:
     """Return how much the phone has to say at each time, float64 [len(times), 8]."""
-    half_core_s = CORE_SHARE * (phone.end_s - phone.start_s) / 2
+    length_s = phone.end_s - phone.start_s
+    half_core_s = length_s / 2 - min(EDGE_SHARE * length_s, LONGEST_EDGE_S)
     offset_s = times[:, None] - phone.centre_s
     outside_s = np.maximum(np.abs(offset_s) - half_core_s, 0.0)
     fall_s = np.where(offset_s < 0, FALL_BEFORE_S, FALL_AFTER_S)
@@ -179,7 +182,7 @@ def _hold(
     little longer than the time between two frames.
     """
     centre_s = (start_s + end_s) / 2
-    half_s = max(0.525 / rate_hz, (end_s - start_s) / 2 - 0.25 * CLOSING_S)
+    half_s = max(0.525 / rate_hz, SHORTEST_HOLD_S / 2, (end_s - start_s) / 2 - 0.25 * CLOSING_S)
     begin, end = np.searchsorted(
         times, (centre_s - half_s - CLOSING_S, centre_s + half_s + CLOSING_S)
     )

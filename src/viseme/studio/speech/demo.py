@@ -10,23 +10,29 @@ import numpy as np
 from viseme.errors import OutputError
 from viseme.studio.speech.corpus import padded
 from viseme.studio.speech.flite import FLITE_HELD_OUT_VOICE, speak_with_flite
-from viseme.studio.speech.texts import demo_text
-from viseme.studio.speech.utterance import SAMPLE_RATE_HZ, Samples, Utterance
+from viseme.studio.speech.texts import demo_sentences
+from viseme.studio.speech.utterance import SAMPLE_RATE_HZ, Phone, Samples, Utterance, shifted
 
 __all__ = ["demo_speech", "write_demo_speech"]
 
-PAUSE_BEFORE_S = 0.2
-PAUSE_AFTER_S = 0.7
-STRETCH = 1.06
+PAUSE_BEFORE_S = 0.1
+PAUSE_AFTER_S = 0.4
 PEAK = 0.8
 
 
 def demo_speech() -> Utterance:
-    """Speak the demonstration's text a little more slowly than usual."""
-    spoken = speak_with_flite(demo_text(), FLITE_HELD_OUT_VOICE, stretch=STRETCH)
-    loud = spoken.samples * np.float32(PEAK / np.abs(spoken.samples).max())
-    levelled = Utterance(loud, spoken.phones, spoken.voice, spoken.text)
-    return padded(levelled, PAUSE_BEFORE_S, PAUSE_AFTER_S)
+    """Speak the demonstration's sentences, each on its own, so that there are pauses between."""
+    spoken = [speak_with_flite(text, FLITE_HELD_OUT_VOICE) for text in demo_sentences()]
+    samples = np.concatenate([sentence.samples for sentence in spoken])
+    phones: list[Phone] = []
+    start_s = 0.0
+    for sentence in spoken:
+        phones += shifted(sentence.phones, start_s)
+        start_s += sentence.duration_s
+    levelled = samples * np.float32(PEAK / np.abs(samples).max())
+    text = " ".join(demo_sentences())
+    speech = Utterance(levelled, tuple(phones), spoken[0].voice, text)
+    return padded(speech, PAUSE_BEFORE_S, PAUSE_AFTER_S)
 
 
 def write_demo_speech(path: Path) -> Utterance:

@@ -16,7 +16,7 @@ from pathlib import Path
 from viseme.errors import MissingExtraError, VisemeError
 from viseme.studio.speech.phones import from_flite
 from viseme.studio.speech.sound import read_wave, to_16_khz
-from viseme.studio.speech.utterance import Phone, Utterance
+from viseme.studio.speech.utterance import SAMPLE_RATE_HZ, Phone, Utterance
 
 __all__ = ["FLITE_HELD_OUT_VOICE", "FLITE_TRAINING_VOICES", "speak_with_flite"]
 
@@ -40,7 +40,7 @@ def speak_with_flite(
         wave = Path(folder) / "speech.wav"
         printed = _run(["flite", *options, "-t", text, "-o", str(wave)])
         samples = to_16_khz(*read_wave(wave))
-    end_s = len(samples) / 16_000
+    end_s = len(samples) / SAMPLE_RATE_HZ
     return Utterance(samples, _phones(printed, end_s), f"flite/{voice}", text)
 
 

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import numpy as np
 
-__all__ = ["demo_text", "held_out_sentences", "shuffled_texts", "training_sentences"]
+__all__ = ["demo_sentences", "held_out_sentences", "shuffled_texts", "training_sentences"]
 
 WORD_SALAD_SHARE = 0.15
 WORD_SALAD_WORDS = (3, 9)
@@ -24,9 +24,9 @@ def held_out_sentences() -> tuple[str, ...]:
     return _lines("held_out.txt")
 
 
-def demo_text() -> str:
+def demo_sentences() -> tuple[str, ...]:
     """Return what the demonstration's avatar says."""
-    return " ".join(_lines("demo.txt"))
+    return _lines("demo.txt")
 
 
 def shuffled_texts(rng: np.random.Generator) -> Iterator[str]:
