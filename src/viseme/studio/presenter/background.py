@@ -87,10 +87,9 @@ def _draw_plant(canvas: Any) -> None:
 
 
 def _draw_bokeh(canvas: Any) -> None:
-    spots = ((842, 90, 22, 0.20), (884, 240, 15, 0.16), (420, 120, 26, 0.14), (372, 300, 18, 0.12),
-             (1236, 60, 24, 0.16), (1030, 250, 16, 0.20), (470, 40, 14, 0.14), (930, 420, 20, 0.10))
+    spots = ((842, 90, 22, 0.20), (884, 240, 15, 0.16), (1236, 60, 24, 0.16), (1030, 250, 16, 0.20), (930, 420, 20, 0.10))
     for x, y, radius, alpha in spots:
-        canvas.drawCircle(x, y, radius, fill(rgba(255, 222, 170, alpha), blur=1.6))
+        canvas.drawCircle(x, y, radius, fill(rgba(255, 222, 170, alpha), blur=2.6))
 
 
 def _draw_light(canvas: Any) -> None:

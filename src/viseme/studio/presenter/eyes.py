@@ -12,6 +12,7 @@ from viseme.studio.presenter import palette as pal
 from viseme.studio.presenter.motion import Idle
 from viseme.studio.presenter.paint import (
     Point,
+    along,
     blob,
     fill,
     linear,
@@ -26,15 +27,16 @@ __all__ = ["EYE_X", "draw_brows", "draw_eyes"]
 EYE_X = 68.0
 """How far each eye's centre is from the middle of the face."""
 EYE_SIZE = 1.17
-IRIS_RADIUS = 15.0
+BROW_HAIRS = 260
+IRIS_RADIUS = 15.4
 # One eye, inner corner at negative x, as seen on the right of the picture.
 UPPER_LID_OPEN: tuple[Point, ...] = (
-    (-32, 5.5), (-24, -3), (-12, -12.5), (2, -16), (16, -12.5), (27, -4), (34, 1.5),
+    (-32, 6.0), (-25, -2), (-13, -10.5), (1, -13.8), (15, -11.5), (26, -5), (34, 0.5),
 )
 LOWER_LID: tuple[Point, ...] = (
-    (-32, 5.5), (-22, 8.5), (-8, 12), (6, 13), (18, 11), (27, 6.5), (34, 1.5),
+    (-32, 6.0), (-22, 8.5), (-8, 11.6), (6, 12.4), (18, 10.2), (27, 6.0), (34, 0.5),
 )
-LASH_COUNT = 24
+LASH_COUNT = 36
 
 
 def draw_eyes(canvas: Any, idle: Idle) -> None:
@@ -67,7 +69,7 @@ def _draw_eye(canvas: Any, idle: Idle, side: int) -> None:
     wet = smooth_path([(x, y - 0.4) for x, y in LOWER_LID])
     canvas.drawPath(wet, stroke(rgba(236, 176, 158, 0.8), 2.2, blur=0.6))
     lower_edge = smooth_path([(x, y + 1.2) for x, y in LOWER_LID[2:]])
-    canvas.drawPath(lower_edge, stroke(rgba(*pal.LASH, 0.42), 1.3, blur=0.6))
+    canvas.drawPath(lower_edge, stroke(rgba(*pal.LASH, 0.28), 1.4, blur=0.9))
     _draw_lashes(canvas, upper, idle.blink)
     crease = [(x * 1.02 + 0.5, y - 8.5 + 4 * idle.blink) for x, y in UPPER_LID_OPEN[1:]]
     canvas.drawPath(smooth_path(crease), stroke(rgba(*pal.SKIN_DEEP, 0.55), 1.8, blur=0.9))
@@ -147,7 +149,7 @@ def _draw_lashes(canvas: Any, upper: list[Point], blink: float) -> None:
     lashes = skia.Path()
     for k, x in enumerate(np.linspace(-14, 34, LASH_COUNT)):
         y = float(_curve_at(upper, np.asarray([x]))[0])
-        length = (2.2 + 7.5 * k / LASH_COUNT + 1.2 * ((k * 5) % 3 - 1)) * (1 - 0.35 * blink)
+        length = (1.6 + 6.4 * k / LASH_COUNT + 0.7 * ((k * 5) % 3 - 1)) * (1 - 0.35 * blink)
         lean = 0.10 + 0.85 * k / LASH_COUNT
         rise = 1 - 1.7 * blink
         lashes.moveTo(x, y - 1)
@@ -155,14 +157,13 @@ def _draw_lashes(canvas: Any, upper: list[Point], blink: float) -> None:
             x + lean * length * 0.35, y - 0.55 * length * rise,
             x + lean * length, y - length * rise * (1.1 - 0.4 * lean),
         )
-    canvas.drawPath(lashes, stroke(rgba(*pal.LASH, 0.75), 1.0, blur=0.3))
+    canvas.drawPath(lashes, stroke(rgba(*pal.LASH, 0.6), 0.9, blur=0.35))
 
 
 def _curve_at(points: list[Point], xs: Any) -> Any:
     """Return the heights of a smooth curve through `points` at `xs`."""
-    px, py = np.asarray(points).T
-    coefficients = np.polyfit(px, py, 5)
-    return np.polyval(coefficients, xs)
+    dense = along(points, 60)
+    return np.interp(xs, dense[:, 0], dense[:, 1])
 
 
 def draw_brows(canvas: Any, idle: Idle) -> None:
@@ -185,20 +186,24 @@ def _brow() -> list[tuple[Any, int, float, float]]:
     rng = np.random.default_rng(11)
     soft = smooth_path(spine)
     parts: list[tuple[Any, int, float, float]] = [(soft, rgba(*pal.BROW, 0.5), 8.5, 3.0)]
-    knots = np.asarray(spine)
-    for _ in range(210):
-        t = rng.uniform(0, 1) ** 0.85
-        x = 30 + 85 * t
-        y = float(np.interp(x, knots[:, 0], knots[:, 1]))
-        thick = 6.4 * (1 - t) ** 0.35 * min(1.0, 0.45 + 3 * t)
-        offset = rng.uniform(-1, 1) * thick
-        length = rng.uniform(7, 12) * (1 - 0.35 * t)
-        slope = -1.0 + 1.25 * min(1, t * 1.9) if offset > -1 else 0.15
+    curve = along(spine, 60)
+    for _ in range(BROW_HAIRS):
+        t = float(rng.uniform(0, 1)) ** 0.9
+        k = min(int(t * 56), 55)
+        root, ahead = curve[k], curve[k + 4] - curve[k]
+        ahead = ahead / np.hypot(*ahead)
+        thick = 4.8 * (1 - t) ** 0.4 * min(1.0, 0.5 + 3 * t)
+        offset = float(rng.uniform(-1, 1))
+        # Hairs rise at the inner end, then lie along the brow and close in on its spine.
+        rise = -0.75 * (1 - t) ** 2.5 - 0.28 * offset
+        aim = np.asarray([ahead[0] + 0.3 * ahead[1] * rise, ahead[1] + rise])
+        length = float(rng.uniform(7, 11)) * (1 - 0.3 * t)
+        start = root + (0, offset * thick)
+        end = start + aim * length
+        bend = start + aim * length * 0.5 + (0, -0.6)
         hair = skia.Path()
-        hair.moveTo(x, y + offset)
-        hair.quadTo(
-            x + 0.5 * length, y + offset + 0.5 * slope * length * 0.5,
-            x + length, y + offset * 0.4 + slope * length * 0.42 + 5.0 * t * t,
-        )
-        parts.append((hair, rgba(*pal.BROW, rng.uniform(0.4, 0.85)), rng.uniform(0.8, 1.5), 0.0))
+        hair.moveTo(*start)
+        hair.quadTo(*bend, *end)
+        tone = rgba(*pal.BROW, float(rng.uniform(0.35, 0.75)))
+        parts.append((hair, tone, float(rng.uniform(0.7, 1.2)), 0.0))
     return parts

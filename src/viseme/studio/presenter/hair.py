@@ -46,8 +46,8 @@ class Lock:
 LEFT = Lock(
     inner=((36, -150), (-30, -132), (-92, -92), (-132, -30), (-147, 44), (-150, 112),
            (-162, 182), (-166, 246), (-140, 322)),
-    outer=((36, -214), (-44, -222), (-128, -186), (-180, -104), (-198, -6), (-207, 92),
-           (-224, 184), (-236, 262), (-206, 346)),
+    outer=((36, -214), (-44, -222), (-128, -186), (-180, -104), (-198, -6), (-208, 92),
+           (-216, 174), (-242, 256), (-208, 346)),
     strands=260,
     light=1.0,
     shine=(0.34, 0.13),
@@ -55,9 +55,9 @@ LEFT = Lock(
 )
 RIGHT = Lock(
     inner=((36, -150), (78, -132), (122, -84), (143, -22), (149, 50), (152, 114),
-           (164, 184), (166, 246), (138, 318)),
+           (152, 178), (170, 242), (138, 318)),
     outer=((36, -214), (92, -206), (150, -164), (184, -92), (197, -2), (206, 92),
-           (222, 184), (232, 260), (200, 342)),
+           (214, 174), (238, 254), (202, 342)),
     strands=220,
     light=0.55,
     shine=(0.30, 0.10),
@@ -99,11 +99,13 @@ def _draw_front(canvas: Any) -> None:
     for lock in (RIGHT, LEFT):
         _draw_lock(canvas, lock)
     _draw_part(canvas)
+    _draw_loose_strands(canvas)
+    _draw_rim(canvas)
 
 
 def _draw_lock(canvas: Any, lock: Lock) -> None:
     inner, outer = along(lock.inner, 40), along(lock.outer, 40)
-    body = polygon(np.concatenate([inner[:35], outer[34::-1]]))
+    body = polygon(np.concatenate([inner[:37], outer[36::-1]]))
     canvas.drawPath(body, fill(rgba(*pal.HAIR_DEEP), blur=1.0))
     rng = np.random.default_rng(lock.seed)
     order = rng.permutation(lock.strands)
@@ -139,8 +141,9 @@ def _draw_strand(
         (place, rgba(*_mix(tone, shine, bright))),
         (place + 1.3 * width, rgba(*tone)),
         (second, rgba(*_mix(tone, warm, 0.9))),
-        (min(second + 0.18, 0.98), rgba(*tone)),
-        (1.0, rgba(*_mix(tone, warm, 0.4))),
+        (min(second + 0.18, 0.9), rgba(*tone)),
+        (0.93, rgba(*_mix(tone, warm, 0.4))),
+        (1.0, rgba(*tone, 0.0)),
     ]
     start, end = tuple(points[0]), tuple(points[-1])
     path = smooth_path([tuple(p) for p in points])
@@ -152,10 +155,40 @@ def _draw_strand(
 
 def _draw_part(canvas: Any) -> None:
     """Draw the parting: a narrow line of scalp, and the shade of the roots on both sides."""
-    line = smooth_path([(36, -152), (35, -180), (33, -212)])
-    canvas.drawPath(line, stroke(rgba(*pal.HAIR_DEEP, 0.9), 8, blur=3))
-    canvas.drawPath(line, stroke(rgba(*pal.SKIN_TURN, 0.7), 1.8, blur=0.8))
+    line = smooth_path([(36, -152), (36, -174), (34, -198)])
+    canvas.drawPath(line, stroke(rgba(*pal.HAIR_DEEP, 0.8), 9, blur=4))
+    canvas.drawPath(line, stroke(rgba(*pal.SKIN_TURN, 0.38), 1.6, blur=0.9))
     blob(canvas, (-70, -190), (120, 34), rgba(*pal.HAIR_SHINE, 0.16), turn=-14)
+
+
+def _draw_loose_strands(canvas: Any) -> None:
+    """Draw single hairs that have left their lock, along the outline and beside the face."""
+    rng = np.random.default_rng(9)
+    for lock in (LEFT, RIGHT):
+        for edge, away in ((lock.outer, 1.0), (lock.inner, -0.6)):
+            curve = along(edge, 60)
+            side = np.sign(curve[-1, 0])
+            for _ in range(16):
+                start = int(rng.integers(4, 34))
+                count = int(rng.integers(12, 24))
+                piece = curve[start : start + count : 3].copy()
+                swell = np.sin(np.linspace(0, np.pi * rng.uniform(0.6, 1.1), len(piece)))
+                piece[:, 0] += side * away * swell * rng.uniform(2, 8)
+                tone = pal.HAIR_LIT if rng.uniform() < 0.4 else pal.HAIR
+                paint = stroke(rgba(*tone, rng.uniform(0.3, 0.6)), float(rng.uniform(0.5, 0.9)))
+                canvas.drawPath(smooth_path([tuple(p) for p in piece]), paint)
+
+
+def _draw_rim(canvas: Any) -> None:
+    """Draw the light from behind on the outline: cool on the right, warm on the window's side."""
+    for lock, colour, strength in ((RIGHT, pal.RIM, 0.34), (LEFT, (255, 222, 184), 0.40)):
+        curve = along(lock.outer, 60)[6:44]
+        curve[:, 0] -= np.sign(curve[:, 0]) * 3.0
+        path = smooth_path([tuple(p) for p in curve])
+        clear = rgba(*colour, 0.0)
+        shader = linear((0, -190), (0, 250), [(0, clear), (0.35, rgba(*colour, strength)),
+                                              (1, clear)])
+        canvas.drawPath(path, stroke(0xFF000000, 5, blur=2.2, shader=shader))
 
 
 def _mix(low: pal.Rgb, high: pal.Rgb, share: float) -> pal.Rgb:

@@ -25,7 +25,7 @@ __all__ = ["neck_path", "paint_torso"]
 # Painted around x = 0, the middle of the body; the frame's middle is added when drawn.
 TORSO_BOUNDS = (-520.0, 380.0, 520.0, 760.0)
 NECK_RIGHT_HALF: tuple[Point, ...] = (
-    (0, 400), (60, 402), (76, 440), (74, 500), (78, 560), (100, 602), (150, 632), (120, 720),
+    (0, 400), (60, 402), (72, 440), (69, 500), (74, 560), (100, 602), (150, 632), (120, 720),
     (0, 740),
 )
 
