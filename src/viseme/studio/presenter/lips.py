@@ -122,7 +122,7 @@ def _thickness(pose: MouthPose) -> tuple[Curve, Curve]:
     slope = np.clip((1 - _ABS) / 0.76, 0, 1) ** (0.92 - 0.45 * pose.round)
     notch = 0.20 * (1 - 0.4 * pose.round) * np.exp(-((_U / 0.13) ** 2))
     upper = upper_full * (slope - notch - 0.05 * np.exp(-((_U / 0.3) ** 2)))
-    lower = lower_full * (1 - _ABS ** (2.7 + pose.round)) ** (0.8 - 0.28 * pose.round)
+    lower = lower_full * (1 - _ABS ** (3.1 + 0.6 * pose.round)) ** (0.8 - 0.28 * pose.round)
     return np.maximum(upper, 0.0), np.asarray(lower, np.float64)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ TEETH_REACH = 7.0
 """How far below their edge the upper teeth may seem to come to meet a tucked lip."""
 GUM_DEPTH = 30.0
 """How far from its edge a tooth has passed into the dark of the gum."""
-LOWER_TOOTH_EDGES = (-24.0, -16.5, -8.5, 0.0, 8.5, 16.5, 24.0)
+LOWER_TOOTH_EDGES = (-34.0, -28.5, -22.5, -15.5, -8.0, 0.0, 8.0, 15.5, 22.5, 28.5, 34.0)
 
 
 def draw_mouth(canvas: Any, pose: MouthPose) -> None:
@@ -150,7 +151,7 @@ def _draw_teeth_row(canvas: Any, pose: MouthPose, lips: Lips, *, upper: bool) ->
         touch = float(lips.lower_inner[lips.centre]) + 0.5
         edge_y += min(max(touch - edge_y, 0.0), TEETH_REACH) * pose.tuck
     away = -1.0 if upper else 1.0
-    root_y = edge_y + away * 34
+    root_y = edge_y + away * 1.44
     light = 1.0 if upper else 0.86
     near = rgba(*(int(c * light) for c in pal.TEETH))
     far = rgba(*pal.TEETH_SHADE)
@@ -159,7 +160,7 @@ def _draw_teeth_row(canvas: Any, pose: MouthPose, lips: Lips, *, upper: bool) ->
     stops = [(0.0, near), (0.4, near), (0.72, far), (0.86, gum), (1.0, gum)]
     shade = linear((0, edge_y), (0, gum_y), stops)
     path = skia.Path()
-    for left, right in zip(edges, edges[1:], strict=False):
+    for left, right in pairwise(edges):
         centre = (left + right) / 2
         arch = away * 0.0042 * centre * centre
         box = skia.Rect.MakeLTRB(
@@ -168,18 +169,16 @@ def _draw_teeth_row(canvas: Any, pose: MouthPose, lips: Lips, *, upper: bool) ->
             right * squeeze - 0.25,
             max(edge_y + arch, root_y),
         )
-        path.addRRect(skia.RRect.MakeRectXY(box, 2.6, 2.6))
+        path.addRRect(skia.RRect.MakeRectXY(box, 2.0, 2.0))
     span = edges[-1] * squeeze
     gums = skia.Rect.MakeLTRB(
-        -0.8 * span, min(edge_y + away * 3, root_y), 0.8 * span, max(edge_y + away * 3, root_y)
+        -0.8 * span, min(edge_y + away * 1.4, root_y), 0.8 * span, max(edge_y + away * 1.4, root_y)
     )
     back = [(t, _darker(c, 0.86)) for t, c in stops]
     canvas.drawRect(gums, fill(shader=linear((0, edge_y), (0, gum_y), back), blur=0.8))
     canvas.drawPath(path, fill(shader=shade))
     dark, clear = rgba(*pal.MOUTH_DEEP, 0.9), rgba(*pal.MOUTH_DEEP, 0.0)
-    falloff = linear(
-        (-span, 0), (span, 0), [(0, dark), (0.36, clear), (0.64, clear), (1, dark)]
-    )
+    falloff = linear((-span, 0), (span, 0), [(0, dark), (0.36, clear), (0.64, clear), (1, dark)])
     canvas.save()
     canvas.clipPath(path, True)
     canvas.drawPaint(fill(shader=falloff))
