@@ -151,7 +151,7 @@ def _draw_teeth_row(canvas: Any, pose: MouthPose, lips: Lips, *, upper: bool) ->
         touch = float(lips.lower_inner[lips.centre]) + 0.5
         edge_y += min(max(touch - edge_y, 0.0), TEETH_REACH) * pose.tuck
     away = -1.0 if upper else 1.0
-    root_y = edge_y + away * 1.44
+    root_y = edge_y + away * 34
     light = 1.0 if upper else 0.86
     near = rgba(*(int(c * light) for c in pal.TEETH))
     far = rgba(*pal.TEETH_SHADE)

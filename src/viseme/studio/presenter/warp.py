@@ -31,7 +31,7 @@ def displacement(x: Grid, y: Grid, pose: MouthPose) -> tuple[Grid, Grid]:
     drop = jaw_drop(pose)
     across = np.abs(x)
     side = np.sign(x)
-    on_jaw = _smoothstep(SEAM_Y - 22, SEAM_Y + 44, y) * (1 - _smoothstep(46, 140, across))
+    on_jaw = _smoothstep(SEAM_Y - 22, SEAM_Y + 44, y) * (1 - _smoothstep(46, 134, across))
     dy = drop * on_jaw
     # The cheek hollows as the jaw sinks.
     hollow = np.exp(-(((across - 104) / 26) ** 2) - ((y - 140) / 40) ** 2)
@@ -47,7 +47,9 @@ def displacement(x: Grid, y: Grid, pose: MouthPose) -> tuple[Grid, Grid]:
     dy = dy - (6.0 * pose.open + 1.5 * pose.round) * upper
     chin = np.exp(-((across / 40) ** 2) - ((y - 186) / 26) ** 2)
     dy = dy - (3.0 * pose.press + 3.0 * pose.tuck + 2.0 * pose.round) * chin
-    return dx, dy
+    # Near the ears nothing moves: a generator cannot change the crop's edge.
+    hold = 1 - _smoothstep(104, 132, across)
+    return dx * hold, dy * hold
 
 
 class SkinMesh:
