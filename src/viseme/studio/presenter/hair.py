@@ -234,8 +234,8 @@ def _draw_strand(
 def _draw_part(canvas: Any) -> None:
     """Draw the parting: a narrow line of scalp, and the shade of the roots on both sides."""
     line = smooth_path([(36, -152), (36, -174), (34, -198)])
-    canvas.drawPath(line, stroke(rgba(*pal.HAIR_DEEP, 0.8), 9, blur=4))
-    canvas.drawPath(line, stroke(rgba(*pal.SKIN_TURN, 0.38), 1.6, blur=0.9))
+    canvas.drawPath(line, stroke(rgba(*pal.HAIR_DEEP, 0.6), 9, blur=4))
+    canvas.drawPath(line, stroke(rgba(*pal.SKIN_TURN, 0.20), 1.4, blur=0.9))
     blob(canvas, (-70, -190), (120, 34), rgba(*pal.HAIR_SHINE, 0.16), turn=-14)
 
 
@@ -253,7 +253,7 @@ def _draw_loose_strands(canvas: Any) -> None:
                 swell = np.sin(np.linspace(0, np.pi * rng.uniform(0.6, 1.1), len(piece)))
                 piece[:, 0] += side * away * swell * rng.uniform(1, 12)
                 tone = pal.HAIR_LIT if rng.uniform() < 0.4 else pal.HAIR
-                paint = stroke(rgba(*tone, rng.uniform(0.2, 0.45)), float(rng.uniform(0.5, 0.8)))
+                paint = stroke(rgba(*tone, rng.uniform(0.12, 0.32)), float(rng.uniform(0.5, 0.8)))
                 canvas.drawPath(smooth_path([tuple(p) for p in piece]), paint)
 
 

@@ -119,10 +119,10 @@ def _thickness(pose: MouthPose) -> tuple[Curve, Curve]:
     upper_full = UPPER_THICKNESS * common * (1 - 0.16 * pose.open)
     lower_full = LOWER_THICKNESS * common * (1 - 0.12 * pose.open) * (1 - 0.55 * pose.tuck)
     # Cupid's bow: two peaks beside the middle, then a slope to the corner.
-    slope = np.clip((1 - _ABS) / 0.76, 0, 1) ** (0.92 - 0.45 * pose.round)
+    slope = np.clip((1 - _ABS) / 0.76, 0, 1) ** (0.84 - 0.34 * pose.round)
     notch = 0.20 * (1 - 0.4 * pose.round) * np.exp(-((_U / 0.13) ** 2))
     upper = upper_full * (slope - notch - 0.05 * np.exp(-((_U / 0.3) ** 2)))
-    lower = lower_full * (1 - _ABS ** (3.1 + 0.6 * pose.round)) ** (0.8 - 0.28 * pose.round)
+    lower = lower_full * (1 - _ABS ** (2.8 + 0.2 * pose.round)) ** (0.76 - 0.2 * pose.round)
     return np.maximum(upper, 0.0), np.asarray(lower, np.float64)
 
 

@@ -66,7 +66,13 @@ def _draw_surroundings(canvas: Any, pose: MouthPose, lips: Lips) -> None:
             place = (side * (lips.half + 13), float(lips.lower_inner[0]))
             blob(canvas, place, (15, 26), ring)
         blob(canvas, (0, above - 7), (20, 9), rgba(*pal.SKIN_LIT, 0.25 * pose.round))
-    corner_shade = rgba(*pal.SKIN_DEEP, 0.30 + 0.14 * max(pose.wide, 0))
+    smile = max(pose.wide, 0.0)
+    if smile > 0.02:
+        fold = rgba(*pal.SKIN_SHADE, 0.55 * smile)
+        for side in (-1, 1):
+            blob(canvas, (side * (lips.half + 4), 112), (8, 30), fold, turn=-side * 32)
+            blob(canvas, (side * (lips.half + 22), 96), (26, 18), rgba(*pal.SKIN_LIT, 0.3 * smile))
+    corner_shade = rgba(*pal.SKIN_DEEP, 0.30 + 0.14 * smile)
     for side, index in ((-1, 0), (1, -1)):
         place = (float(lips.x[index]) + side * 1.5, float(lips.upper_inner[index]) + 0.8)
         blob(canvas, place, (9.5, 7.0), corner_shade, turn=-side * 16)
