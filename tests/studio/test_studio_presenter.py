@@ -168,6 +168,7 @@ def test_a_frame_that_is_not_there_is_named(presenter: Presenter, index: int) ->
     with pytest.raises(IndexError, match=f"0 to {FRAME_COUNT - 1}, not {index}"):
         presenter.frame(index)
 
+
 def test_the_skin_has_no_pinholes(presenter: Presenter) -> None:
     for index in (0, 20, 33, 60, 111, 210):
         crop = presenter.crop(index, MouthPose(wide=0.5)).astype(int)

@@ -120,11 +120,10 @@ def _draw_plant(canvas: Any) -> None:
 
 def _draw_bokeh(canvas: Any) -> None:
     spots = (
-        (842, 90, 22, 0.12),
-        (884, 240, 15, 0.10),
-        (1236, 60, 24, 0.10),
-        (1030, 250, 16, 0.12),
-        (930, 420, 20, 0.06),
+        (1186, 222, 22, 0.16),
+        (1070, 206, 13, 0.14),
+        (1236, 244, 16, 0.12),
+        (1030, 250, 16, 0.16),
     )
     for x, y, radius, alpha in spots:
         canvas.drawCircle(x, y, radius, fill(rgba(255, 222, 170, alpha), blur=3.5))

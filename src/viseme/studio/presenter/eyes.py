@@ -213,7 +213,7 @@ def _brow() -> list[tuple[Any, int, float, float]]:
         k = min(int(t * 56), 55)
         root, ahead = curve[k], curve[k + 4] - curve[k]
         ahead = ahead / np.hypot(*ahead)
-        thick = 4.8 * (1 - t) ** 0.4 * min(1.0, 0.5 + 3 * t)
+        thick = 5.6 * (1 - t) ** 0.4 * min(1.0, 0.5 + 3 * t)
         offset = float(rng.uniform(-1, 1))
         # Hairs rise at the inner end, then lie along the brow and close in on its spine.
         rise = -0.75 * (1 - t) ** 2.5 - 0.28 * offset

@@ -236,7 +236,8 @@ def _draw_part(canvas: Any) -> None:
     line = smooth_path([(36, -152), (36, -174), (34, -198)])
     canvas.drawPath(line, stroke(rgba(*pal.HAIR_DEEP, 0.6), 9, blur=4))
     canvas.drawPath(line, stroke(rgba(*pal.SKIN_TURN, 0.20), 1.4, blur=0.9))
-    blob(canvas, (-70, -190), (120, 34), rgba(*pal.HAIR_SHINE, 0.16), turn=-14)
+    blob(canvas, (-64, -172), (130, 40), rgba(*pal.HAIR_LIT, 0.46), turn=-16)
+    blob(canvas, (104, -160), (78, 36), rgba(*pal.HAIR_LIT, 0.26), turn=32)
 
 
 def _draw_loose_strands(canvas: Any) -> None:

@@ -163,7 +163,7 @@ def _draw_teeth_row(canvas: Any, pose: MouthPose, lips: Lips, *, upper: bool) ->
     far = rgba(*pal.TEETH_SHADE)
     gum_y = edge_y + away * GUM_DEPTH
     gum = rgba(*pal.MOUTH_WALL)
-    stops = [(0.0, near), (0.4, near), (0.72, far), (0.86, gum), (1.0, gum)]
+    stops = [(0.0, near), (0.4, near), (0.80, far), (0.84, gum), (1.0, gum)]
     shade = linear((0, edge_y), (0, gum_y), stops)
     path = skia.Path()
     for left, right in pairwise(edges):

@@ -78,6 +78,26 @@ def _draw_neck(canvas: Any) -> None:
         canvas.drawPath(bone, stroke(rgba(*pal.SKIN_LIT, 0.35), 3, blur=2))
     blob(canvas, (0, 626), (16, 18), rgba(*pal.SKIN_SHADE, 0.6))
     canvas.restore()
+    _draw_necklace(canvas)
+
+
+def _draw_necklace(canvas: Any) -> None:
+    chain = smooth_path(
+        [(-78, 584), (-46, 622), (-14, 645), (0, 650), (14, 645), (46, 622), (78, 584)]
+    )
+    canvas.save()
+    canvas.translate(1.5, 2.5)
+    canvas.drawPath(chain, stroke(rgba(*pal.SKIN_DEEP, 0.45), 2.4, blur=1.4))
+    canvas.restore()
+    gold = linear(
+        (-70, 590),
+        (70, 650),
+        [(0, rgba(250, 222, 160)), (0.5, rgba(*pal.GOLD)), (1, rgba(150, 104, 48))],
+    )
+    canvas.drawPath(chain, stroke(0xFF000000, 1.5, shader=gold))
+    canvas.drawCircle(0.8, 657, 5, fill(rgba(*pal.SKIN_DEEP, 0.5), blur=2))
+    canvas.drawCircle(0, 655, 4.2, fill(shader=gold))
+    blob(canvas, (-1.4, 653.6), (2, 2), rgba(255, 252, 236, 0.95))
 
 
 def _draw_blouse(canvas: Any) -> None:
@@ -126,7 +146,7 @@ def _draw_jacket_half(canvas: Any, side: int) -> None:
     body = smooth_path([(84, 578), (150, 600), (246, 620), (346, 644), (414, 686), (450, 790)])
     body.lineTo(30, 780)
     body.lineTo(64, 700)
-    body.lineTo(84, 578)
+    body.lineTo(82, 578)
     body.close()
     near, far = (pal.JACKET_LIT, pal.JACKET) if lit else (pal.JACKET, pal.JACKET_DEEP)
     shade = linear(
@@ -162,12 +182,13 @@ def _draw_folds(canvas: Any, lit: bool) -> None:
 
 def _draw_lapel(canvas: Any, lit: bool) -> None:
     lapel = skia.Path()
-    lapel.moveTo(86, 574)
-    lapel.cubicTo(104, 600, 150, 626, 178, 650)
+    lapel.moveTo(76, 566)
+    lapel.cubicTo(84, 556, 98, 560, 112, 574)
+    lapel.cubicTo(132, 596, 158, 628, 178, 650)
     lapel.lineTo(150, 668)
     lapel.lineTo(172, 690)
     lapel.cubicTo(140, 740, 90, 770, 34, 800)
-    lapel.cubicTo(70, 730, 92, 650, 86, 574)
+    lapel.cubicTo(68, 730, 86, 650, 76, 566)
     lapel.close()
     canvas.drawPath(lapel, fill(rgba(*pal.JACKET_DEEP, 0.75), blur=7))
     near = pal.JACKET_LIT if lit else pal.JACKET
