@@ -12,6 +12,7 @@ from viseme.studio.presenter import palette as pal
 from viseme.studio.presenter.motion import Idle
 from viseme.studio.presenter.paint import (
     Point,
+    along,
     blob,
     fill,
     linear,
@@ -23,18 +24,31 @@ from viseme.studio.presenter.paint import (
 
 __all__ = ["EYE_X", "draw_brows", "draw_eyes"]
 
-EYE_X = 68.0
+EYE_X = 69.0
 """How far each eye's centre is from the middle of the face."""
-EYE_SIZE = 1.17
-IRIS_RADIUS = 15.0
+EYE_SIZE = 1.26
+BROW_HAIRS = 260
+IRIS_RADIUS = 15.4
 # One eye, inner corner at negative x, as seen on the right of the picture.
 UPPER_LID_OPEN: tuple[Point, ...] = (
-    (-32, 5.5), (-24, -3), (-12, -12.5), (2, -16), (16, -12.5), (27, -4), (34, 1.5),
+    (-32, 6.0),
+    (-25, -2),
+    (-13, -10.5),
+    (1, -13.8),
+    (15, -11.5),
+    (26, -5),
+    (34, 0.5),
 )
 LOWER_LID: tuple[Point, ...] = (
-    (-32, 5.5), (-22, 8.5), (-8, 12), (6, 13), (18, 11), (27, 6.5), (34, 1.5),
+    (-32, 6.0),
+    (-22, 8.5),
+    (-8, 11.6),
+    (6, 12.4),
+    (18, 10.2),
+    (27, 6.0),
+    (34, 0.5),
 )
-LASH_COUNT = 24
+LASH_COUNT = 17
 
 
 def draw_eyes(canvas: Any, idle: Idle) -> None:
@@ -53,8 +67,11 @@ def _draw_eye(canvas: Any, idle: Idle, side: int) -> None:
     if idle.blink < 0.97:
         canvas.save()
         canvas.clipPath(opening, True)
-        white = linear((0, -18), (0, 14), [(0, rgba(176, 160, 158)), (0.45, rgba(*pal.EYE_WHITE)),
-                                           (1, rgba(226, 212, 206))])
+        white = linear(
+            (0, -18),
+            (0, 14),
+            [(0, rgba(176, 160, 158)), (0.45, rgba(*pal.EYE_WHITE)), (1, rgba(226, 212, 206))],
+        )
         canvas.drawPaint(fill(shader=white))
         blob(canvas, (-32, 5), (9, 8), rgba(214, 130, 116, 0.8))
         blob(canvas, (34, 2), (12, 10), rgba(170, 120, 110, 0.5))
@@ -67,7 +84,7 @@ def _draw_eye(canvas: Any, idle: Idle, side: int) -> None:
     wet = smooth_path([(x, y - 0.4) for x, y in LOWER_LID])
     canvas.drawPath(wet, stroke(rgba(236, 176, 158, 0.8), 2.2, blur=0.6))
     lower_edge = smooth_path([(x, y + 1.2) for x, y in LOWER_LID[2:]])
-    canvas.drawPath(lower_edge, stroke(rgba(*pal.LASH, 0.42), 1.3, blur=0.6))
+    canvas.drawPath(lower_edge, stroke(rgba(*pal.LASH, 0.28), 1.4, blur=0.9))
     _draw_lashes(canvas, upper, idle.blink)
     crease = [(x * 1.02 + 0.5, y - 8.5 + 4 * idle.blink) for x, y in UPPER_LID_OPEN[1:]]
     canvas.drawPath(smooth_path(crease), stroke(rgba(*pal.SKIN_DEEP, 0.55), 1.8, blur=0.9))
@@ -89,8 +106,11 @@ def _lower_at(x: float) -> float:
 def _draw_lid(canvas: Any, upper: list[Point], blink: float) -> None:
     """Draw the skin of the closing lid over the part of the eye that it covers."""
     covered = smooth_path([*UPPER_LID_OPEN, *upper[-2:0:-1]], closed=True)
-    skin = linear((0, -18), (0, 13), [(0, rgba(*pal.SKIN_TURN)), (0.6, rgba(*pal.SKIN)),
-                                      (1, rgba(*pal.SKIN_TURN))])
+    skin = linear(
+        (0, -18),
+        (0, 13),
+        [(0, rgba(*pal.SKIN_TURN)), (0.6, rgba(*pal.SKIN)), (1, rgba(*pal.SKIN_TURN))],
+    )
     canvas.drawPath(covered, fill(shader=skin, blur=0.8))
     blob(canvas, (-2, -3), (22, 8), rgba(*pal.SKIN_LIT, 0.55 * blink))
 
@@ -100,8 +120,12 @@ def _draw_iris(canvas: Any, centre: Point, side: int) -> None:
     disc = radial(
         (x, y + 5),
         IRIS_RADIUS + 5,
-        [(0, rgba(*pal.IRIS_LIT)), (0.45, rgba(*pal.IRIS)), (0.8, rgba(*pal.IRIS_DEEP)),
-         (1, rgba(*pal.IRIS_DEEP))],
+        [
+            (0, rgba(*pal.IRIS_LIT)),
+            (0.45, rgba(*pal.IRIS)),
+            (0.8, rgba(*pal.IRIS_DEEP)),
+            (1, rgba(*pal.IRIS_DEEP)),
+        ],
     )
     canvas.drawCircle(x, y, IRIS_RADIUS, fill(shader=disc, blur=0.6))
     canvas.save()
@@ -142,27 +166,25 @@ def _draw_lashes(canvas: Any, upper: list[Point], blink: float) -> None:
     canvas.drawPath(
         smooth_path([*top, *low[::-1]], closed=True), fill(rgba(*pal.LASH, 0.95), blur=0.4)
     )
-    wing = smooth_path([(29, ys[-3] - 1), (36, ys[-1] - 1.5), (41, ys[-1] - 6 + 8 * blink)])
-    canvas.drawPath(wing, stroke(rgba(*pal.LASH, 0.9), 1.7, blur=0.3))
     lashes = skia.Path()
-    for k, x in enumerate(np.linspace(-14, 34, LASH_COUNT)):
-        y = float(_curve_at(upper, np.asarray([x]))[0])
-        length = (2.2 + 7.5 * k / LASH_COUNT + 1.2 * ((k * 5) % 3 - 1)) * (1 - 0.35 * blink)
-        lean = 0.10 + 0.85 * k / LASH_COUNT
-        rise = 1 - 1.7 * blink
-        lashes.moveTo(x, y - 1)
-        lashes.quadTo(
-            x + lean * length * 0.35, y - 0.55 * length * rise,
-            x + lean * length, y - length * rise * (1.1 - 0.4 * lean),
-        )
-    canvas.drawPath(lashes, stroke(rgba(*pal.LASH, 0.75), 1.0, blur=0.3))
+    for k, x in enumerate(np.linspace(-10, 33, LASH_COUNT).tolist()):
+        share = k / (LASH_COUNT - 1)
+        y = float(_curve_at(upper, np.asarray([x]))[0]) - 1.0
+        length = (2.5 + 7.0 * share + 0.8 * ((k * 5) % 3 - 1)) * (1 - 0.3 * blink)
+        lean, rise = 0.25 + 0.75 * share, (1 - 0.45 * share) * (1 - 1.8 * blink)
+        tip = (x + lean * length, y - rise * length)
+        bend = (x + 0.75 * lean * length, y - 0.25 * rise * length)
+        lashes.moveTo(x - 1.0, y)
+        lashes.quadTo(*bend, *tip)
+        lashes.quadTo(bend[0] + 0.6, bend[1] + 0.6, x + 1.0, y + 0.4)
+        lashes.close()
+    canvas.drawPath(lashes, fill(rgba(*pal.LASH, 0.85), blur=0.3))
 
 
 def _curve_at(points: list[Point], xs: Any) -> Any:
     """Return the heights of a smooth curve through `points` at `xs`."""
-    px, py = np.asarray(points).T
-    coefficients = np.polyfit(px, py, 5)
-    return np.polyval(coefficients, xs)
+    dense = along(points, 60)
+    return np.interp(xs, dense[:, 0], dense[:, 1])
 
 
 def draw_brows(canvas: Any, idle: Idle) -> None:
@@ -181,24 +203,28 @@ def draw_brows(canvas: Any, idle: Idle) -> None:
 
 @lru_cache(maxsize=1)
 def _brow() -> list[tuple[Any, int, float, float]]:
-    spine = [(31, -44), (48, -49), (72, -54), (94, -52), (116, -42)]
+    spine = [(30, -49), (48, -54.5), (72, -59), (95, -56), (118, -44)]
     rng = np.random.default_rng(11)
     soft = smooth_path(spine)
-    parts: list[tuple[Any, int, float, float]] = [(soft, rgba(*pal.BROW, 0.5), 8.5, 3.0)]
-    knots = np.asarray(spine)
-    for _ in range(210):
-        t = rng.uniform(0, 1) ** 0.85
-        x = 30 + 85 * t
-        y = float(np.interp(x, knots[:, 0], knots[:, 1]))
-        thick = 6.4 * (1 - t) ** 0.35 * min(1.0, 0.45 + 3 * t)
-        offset = rng.uniform(-1, 1) * thick
-        length = rng.uniform(7, 12) * (1 - 0.35 * t)
-        slope = -1.0 + 1.25 * min(1, t * 1.9) if offset > -1 else 0.15
+    parts: list[tuple[Any, int, float, float]] = [(soft, rgba(*pal.BROW, 0.42), 8.0, 3.4)]
+    curve = along(spine, 60)
+    for _ in range(BROW_HAIRS):
+        t = float(rng.uniform(0, 1)) ** 0.9
+        k = min(int(t * 56), 55)
+        root, ahead = curve[k], curve[k + 4] - curve[k]
+        ahead = ahead / np.hypot(*ahead)
+        thick = 5.6 * (1 - t) ** 0.4 * min(1.0, 0.5 + 3 * t)
+        offset = float(rng.uniform(-1, 1))
+        # Hairs rise at the inner end, then lie along the brow and close in on its spine.
+        rise = -0.75 * (1 - t) ** 2.5 - 0.28 * offset
+        aim = np.asarray([ahead[0] + 0.3 * ahead[1] * rise, ahead[1] + rise])
+        length = float(rng.uniform(7, 11)) * (1 - 0.3 * t)
+        start = root + np.asarray((0, offset * thick))
+        end = start + aim * length
+        bend = start + aim * length * 0.5 + np.asarray((0, -0.6))
         hair = skia.Path()
-        hair.moveTo(x, y + offset)
-        hair.quadTo(
-            x + 0.5 * length, y + offset + 0.5 * slope * length * 0.5,
-            x + length, y + offset * 0.4 + slope * length * 0.42 + 5.0 * t * t,
-        )
-        parts.append((hair, rgba(*pal.BROW, rng.uniform(0.4, 0.85)), rng.uniform(0.8, 1.5), 0.0))
+        hair.moveTo(*start)
+        hair.quadTo(*bend, *end)
+        tone = rgba(*pal.BROW, float(rng.uniform(0.35, 0.75)) * min(1.0, 0.35 + 4 * t))
+        parts.append((hair, tone, float(rng.uniform(0.7, 1.2)), 0.0))
     return parts

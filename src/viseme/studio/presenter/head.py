@@ -38,7 +38,7 @@ FACE_RIGHT_HALF: tuple[Point, ...] = (
     (128, 125),
     (98, 170),
     (58, 203),
-    (27, 216),
+    (29, 214.5),
     (0, CHIN_Y),
 )
 
@@ -81,8 +81,11 @@ def _draw_planes(canvas: Any, outline: Any) -> None:
     side = linear(
         (20, 0),
         (156, 30),
-        [(0, rgba(*pal.SKIN_SHADE, 0)), (0.6, rgba(*pal.SKIN_SHADE, 0.28)),
-         (1, rgba(*pal.SKIN_SHADE, 0.78))],
+        [
+            (0, rgba(*pal.SKIN_SHADE, 0)),
+            (0.6, rgba(*pal.SKIN_SHADE, 0.28)),
+            (1, rgba(*pal.SKIN_SHADE, 0.78)),
+        ],
     )
     canvas.drawPaint(fill(shader=side))
     near = linear(
@@ -91,14 +94,16 @@ def _draw_planes(canvas: Any, outline: Any) -> None:
     canvas.drawPaint(fill(shader=near))
     canvas.drawPath(outline, stroke(rgba(*pal.SKIN_SHADE, 0.55), 26, blur=12))
     canvas.drawPath(outline, stroke(rgba(*pal.SKIN_DEEP, 0.40), 5, blur=3))
-    hairline = smooth_path([(-160, 40), (-146, -40), (-104, -104), (20, -146), (100, -110),
-                            (144, -46), (158, 40)])
+    hairline = smooth_path(
+        [(-160, 40), (-146, -40), (-104, -104), (20, -146), (100, -110), (144, -46), (158, 40)]
+    )
     canvas.drawPath(hairline, stroke(rgba(*pal.SKIN_SHADE, 0.72), 44, blur=15))
     blob(canvas, (-34, -78), (72, 46), rgba(255, 240, 224, 0.60))
     rim = smooth_path([(150, 20), (145, 70), (127, 125), (98, 168), (74, 191)])
     fading = linear(
-        (150, 30), (80, 188), [(0, rgba(*pal.RIM, 0.0)), (0.4, rgba(*pal.RIM, 0.5)),
-                               (1, rgba(*pal.RIM, 0.0))]
+        (150, 30),
+        (80, 188),
+        [(0, rgba(*pal.RIM, 0.0)), (0.4, rgba(*pal.RIM, 0.5)), (1, rgba(*pal.RIM, 0.0))],
     )
     canvas.drawPath(rim, stroke(0xFF000000, 6, blur=2.6, shader=fading))
 
@@ -106,9 +111,14 @@ def _draw_planes(canvas: Any, outline: Any) -> None:
 def _draw_sockets(canvas: Any) -> None:
     for side, strength in ((-1, 0.85), (1, 1.0)):
         x = side * 67
-        blob(canvas, (x, -12), (58, 34), rgba(*pal.SKIN_SHADE, 0.50 * strength))
-        blob(canvas, (side * 30, -12), (20, 36), rgba(*pal.SKIN_SHADE, 0.60 * strength),
-             turn=side * 14)
+        blob(canvas, (x, -12), (60, 36), rgba(*pal.SKIN_SHADE, 0.36 * strength))
+        blob(
+            canvas,
+            (side * 30, -12),
+            (20, 36),
+            rgba(*pal.SKIN_SHADE, 0.42 * strength),
+            turn=side * 14,
+        )
         blob(canvas, (x, 22), (44, 14), rgba(*pal.SKIN_SHADE, 0.30 * strength), turn=side * 4)
         blob(canvas, (x + side * 4, -26), (44, 10), rgba(255, 226, 204, 0.40 / strength))
 
@@ -116,31 +126,36 @@ def _draw_sockets(canvas: Any) -> None:
 def _draw_cheeks(canvas: Any) -> None:
     for side, light in ((-1, 1.0), (1, 0.5)):
         blob(canvas, (side * 92, 76), (80, 56), rgba(*pal.BLUSH, 0.26), turn=-side * 24)
-        blob(canvas, (side * 88, 46), (56, 26), rgba(255, 240, 226, 0.50 * light),
-             turn=-side * 22)
+        blob(canvas, (side * 88, 46), (56, 26), rgba(255, 240, 226, 0.50 * light), turn=-side * 22)
         blob(canvas, (side * 118, 118), (34, 52), rgba(*pal.SKIN_SHADE, 0.26), turn=side * 20)
 
 
 def _draw_nose(canvas: Any) -> None:
     shade = pal.SKIN_SHADE
     # The shade side of the bridge, from the brow to the tip.
-    bridge = smooth_path([(24, -34), (13, -6), (13, 26), (17, 54), (26, 72)])
+    bridge = smooth_path([(24, -34), (13, -6), (12, 26), (15, 54), (22, 72)])
     canvas.drawPath(bridge, stroke(rgba(*shade, 0.55), 10, blur=6))
-    left = smooth_path([(-24, -34), (-14, -6), (-13, 26), (-17, 54)])
+    left = smooth_path([(-24, -34), (-14, -6), (-12, 26), (-15, 54)])
     canvas.drawPath(left, stroke(rgba(*shade, 0.24), 8, blur=6))
     light = smooth_path([(-3, -30), (-3, 10), (-3, 58)])
-    canvas.drawPath(light, stroke(rgba(255, 243, 230, 0.75), 8, blur=4.5))
+    canvas.drawPath(light, stroke(rgba(255, 243, 230, 0.55), 8, blur=5))
     # The ball and the wings.
     blob(canvas, (1, 72), (26, 24), rgba(*pal.BLUSH, 0.26))
     blob(canvas, (8, 92), (30, 11), rgba(*shade, 0.95))
     blob(canvas, (16, 99), (34, 10), rgba(*shade, 0.50), turn=8)
     blob(canvas, (-4, 69), (13, 12), rgba(255, 246, 236, 0.85))
     for side, dark in ((-1, 0.55), (1, 0.85)):
-        wing = smooth_path([(side * 23, 64), (side * 30, 74), (side * 31, 84), (side * 25, 91)])
+        wing = smooth_path([(side * 20, 66), (side * 26, 75), (side * 27, 84), (side * 22, 91)])
         canvas.drawPath(wing, stroke(rgba(*shade, dark), 4.0, blur=2.0))
-        blob(canvas, (side * 22, 76), (9, 9), rgba(255, 232, 214, 0.35))
+        blob(canvas, (side * 19, 77), (8, 9), rgba(255, 232, 214, 0.35))
         nostril = smooth_path(
-            [(side * 7, 90), (side * 12, 86), (side * 19, 86.5), (side * 22, 90), (side * 14, 92)],
+            [
+                (side * 6, 90),
+                (side * 10, 86.5),
+                (side * 16, 86.5),
+                (side * 19, 90),
+                (side * 12, 92),
+            ],
             closed=True,
         )
         canvas.drawPath(nostril, fill(rgba(*pal.SKIN_DEEP, 0.85), blur=1.5))

@@ -18,8 +18,8 @@ Curve = NDArray[np.float64]
 
 SEAM_Y = 136.0
 """Where the closed lips touch."""
-CHIN_Y = 218.0
-HALF_WIDTH = 51.0
+CHIN_Y = 219.0
+HALF_WIDTH = 53.0
 UPPER_THICKNESS = 13.5
 LOWER_THICKNESS = 18.5
 FULL_GAP = 56.0
@@ -80,8 +80,8 @@ def shape_lips(pose: MouthPose) -> Lips:
     smile = max(pose.wide, 0.0)
 
     middle = SEAM_Y + 0.16 * drop * (1 - pose.open) - 2.0 * pose.tuck
-    corner = SEAM_Y - 3.4 + 0.2 * drop - 4.0 * smile + 1.5 * pose.round
-    seam = middle + (corner - middle) * _ABS**1.7 + _bow_of_seam(pose)
+    corner = SEAM_Y - 5.2 + 0.24 * drop - 4.0 * smile + 1.5 * pose.round
+    seam = middle + (corner - middle) * _ABS**2.1 + _bow_of_seam(pose)
 
     gap = FULL_GAP * pose.open
     fullness = 0.8 - 0.24 * pose.round - 0.16 * pose.open
@@ -119,10 +119,10 @@ def _thickness(pose: MouthPose) -> tuple[Curve, Curve]:
     upper_full = UPPER_THICKNESS * common * (1 - 0.16 * pose.open)
     lower_full = LOWER_THICKNESS * common * (1 - 0.12 * pose.open) * (1 - 0.55 * pose.tuck)
     # Cupid's bow: two peaks beside the middle, then a slope to the corner.
-    slope = np.clip((1 - _ABS) / 0.76, 0, 1) ** (0.92 - 0.25 * pose.round)
+    slope = np.clip((1 - _ABS) / 0.76, 0, 1) ** (0.84 - 0.34 * pose.round)
     notch = 0.20 * (1 - 0.4 * pose.round) * np.exp(-((_U / 0.13) ** 2))
     upper = upper_full * (slope - notch - 0.05 * np.exp(-((_U / 0.3) ** 2)))
-    lower = lower_full * (1 - _ABS**2.7) ** 0.8
+    lower = lower_full * (1 - _ABS ** (2.8 + 0.2 * pose.round)) ** (0.76 - 0.2 * pose.round)
     return np.maximum(upper, 0.0), np.asarray(lower, np.float64)
 
 

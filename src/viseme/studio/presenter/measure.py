@@ -54,6 +54,6 @@ def _inside(patch: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.maximum(np.maximum(dark, grey), cool), np.float32)
 
 
-def _rises(value: NDArray[np.float32], width: float) -> NDArray[np.float32]:
+def _rises(value: NDArray[np.floating], width: float) -> NDArray[np.float32]:
     """Return a soft step: 0 below -width / 2, 1 above width / 2."""
-    return np.clip(value / width + 0.5, 0.0, 1.0)
+    return np.asarray(np.clip(value / width + 0.5, 0.0, 1.0), np.float32)

@@ -35,7 +35,7 @@ class Idle:
     """The state of the body in one frame."""
 
     head: tuple[float, float, float, float, float, float]
-    """The affine map (a, b, c, d, e, f) from head coordinates: x' = a x + b y + c, y' = d x + ..."""
+    """The affine map (a, b, c, d, e, f) from head coordinates: x' = a x + b y + c, ..."""
     breath: float
     """0 breathed out .. 1 breathed in."""
     blink: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,12 @@ from viseme.studio.presenter.paint import blob, fill, linear, polygon, radial, r
 
 __all__ = ["draw_mouth"]
 
-UPPER_TOOTH_EDGES = (-36.0, -29.0, -21.5, -12.0, 0.0, 12.0, 21.5, 29.0, 36.0)
+UPPER_TOOTH_EDGES = (-42.0, -36.0, -29.0, -21.0, -11.5, 0.0, 11.5, 21.0, 29.0, 36.0, 42.0)
+TEETH_REACH = 7.0
+"""How far below their edge the upper teeth may seem to come to meet a tucked lip."""
 GUM_DEPTH = 30.0
 """How far from its edge a tooth has passed into the dark of the gum."""
-LOWER_TOOTH_EDGES = (-24.0, -16.5, -8.5, 0.0, 8.5, 16.5, 24.0)
+LOWER_TOOTH_EDGES = (-34.0, -28.5, -22.5, -15.5, -8.0, 0.0, 8.0, 15.5, 22.5, 28.5, 34.0)
 
 
 def draw_mouth(canvas: Any, pose: MouthPose) -> None:
@@ -63,7 +66,13 @@ def _draw_surroundings(canvas: Any, pose: MouthPose, lips: Lips) -> None:
             place = (side * (lips.half + 13), float(lips.lower_inner[0]))
             blob(canvas, place, (15, 26), ring)
         blob(canvas, (0, above - 7), (20, 9), rgba(*pal.SKIN_LIT, 0.25 * pose.round))
-    corner_shade = rgba(*pal.SKIN_DEEP, 0.42 + 0.16 * max(pose.wide, 0))
+    smile = max(pose.wide, 0.0)
+    if smile > 0.02:
+        fold = rgba(*pal.SKIN_SHADE, 0.55 * smile)
+        for side in (-1, 1):
+            blob(canvas, (side * (lips.half + 4), 112), (8, 30), fold, turn=-side * 32)
+            blob(canvas, (side * (lips.half + 22), 96), (26, 18), rgba(*pal.SKIN_LIT, 0.3 * smile))
+    corner_shade = rgba(*pal.SKIN_DEEP, 0.30 + 0.14 * smile)
     for side, index in ((-1, 0), (1, -1)):
         place = (float(lips.x[index]) + side * 1.5, float(lips.upper_inner[index]) + 0.8)
         blob(canvas, place, (9.5, 7.0), corner_shade, turn=-side * 16)
@@ -146,7 +155,7 @@ def _draw_teeth_row(canvas: Any, pose: MouthPose, lips: Lips, *, upper: bool) ->
     if upper and pose.tuck > 0:
         # The lower lip meets the edge of the upper teeth.
         touch = float(lips.lower_inner[lips.centre]) + 0.5
-        edge_y += (touch - edge_y) * pose.tuck if touch > edge_y else 0.0
+        edge_y += min(max(touch - edge_y, 0.0), TEETH_REACH) * pose.tuck
     away = -1.0 if upper else 1.0
     root_y = edge_y + away * 34
     light = 1.0 if upper else 0.86
@@ -154,10 +163,10 @@ def _draw_teeth_row(canvas: Any, pose: MouthPose, lips: Lips, *, upper: bool) ->
     far = rgba(*pal.TEETH_SHADE)
     gum_y = edge_y + away * GUM_DEPTH
     gum = rgba(*pal.MOUTH_WALL)
-    stops = [(0.0, near), (0.4, near), (0.72, far), (0.86, gum), (1.0, gum)]
+    stops = [(0.0, near), (0.4, near), (0.80, far), (0.84, gum), (1.0, gum)]
     shade = linear((0, edge_y), (0, gum_y), stops)
     path = skia.Path()
-    for left, right in zip(edges, edges[1:], strict=False):
+    for left, right in pairwise(edges):
         centre = (left + right) / 2
         arch = away * 0.0042 * centre * centre
         box = skia.Rect.MakeLTRB(
@@ -166,18 +175,16 @@ def _draw_teeth_row(canvas: Any, pose: MouthPose, lips: Lips, *, upper: bool) ->
             right * squeeze - 0.25,
             max(edge_y + arch, root_y),
         )
-        path.addRRect(skia.RRect.MakeRectXY(box, 2.6, 2.6))
+        path.addRRect(skia.RRect.MakeRectXY(box, 2.0, 2.0))
     span = edges[-1] * squeeze
     gums = skia.Rect.MakeLTRB(
-        -span, min(edge_y + away * 3, root_y), span, max(edge_y + away * 3, root_y)
+        -0.8 * span, min(edge_y + away * 1.4, root_y), 0.8 * span, max(edge_y + away * 1.4, root_y)
     )
     back = [(t, _darker(c, 0.86)) for t, c in stops]
     canvas.drawRect(gums, fill(shader=linear((0, edge_y), (0, gum_y), back), blur=0.8))
     canvas.drawPath(path, fill(shader=shade))
-    dark, clear = rgba(*pal.MOUTH_DEEP, 0.62), rgba(*pal.MOUTH_DEEP, 0.0)
-    falloff = linear(
-        (-span, 0), (span, 0), [(0, dark), (0.34, clear), (0.66, clear), (1, dark)]
-    )
+    dark, clear = rgba(*pal.MOUTH_DEEP, 0.9), rgba(*pal.MOUTH_DEEP, 0.0)
+    falloff = linear((-span, 0), (span, 0), [(0, dark), (0.36, clear), (0.64, clear), (1, dark)])
     canvas.save()
     canvas.clipPath(path, True)
     canvas.drawPaint(fill(shader=falloff))

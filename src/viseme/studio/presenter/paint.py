@@ -33,7 +33,7 @@ Stops = Sequence[tuple[float, int]]
 
 LINEAR = skia.SamplingOptions(skia.FilterMode.kLinear)
 TEXTURE_SCALE = 2.0
-"""Texture pixels per unit: half-size linear sampling is then an exact box filter, free of shimmer."""
+"""Texture pixels per unit: linear sampling at half size is a box filter, so nothing shimmers."""
 
 
 def rgba(red: int, green: int, blue: int, alpha: float = 1.0) -> int:

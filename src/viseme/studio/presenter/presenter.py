@@ -68,6 +68,10 @@ class Presenter:
         self._draw_behind(canvas, state)
         self._draw_moving(canvas, state, pose)
         canvas.drawImage(self._before(state, (0, 0, WIDTH, HEIGHT)), 0, 0)
+        # The face box comes from where `crop` takes it: smooth edges depend on the surface that
+        # they are drawn on by a few grey levels, and the two must not differ.
+        x1, y1, x2, y2 = face_box(index)
+        pixels[y1:y2, x1:x2, :3] = self._cut(index, pose)
         return np.ascontiguousarray(pixels[..., :3])
 
     def box(self, index: int) -> Box:
@@ -84,6 +88,13 @@ class Presenter:
         Equal to cutting `box(index)` out of `frame(index, pose)` and resizing it, but the layers
         that no pose changes are kept from call to call.
         """
+        whole = cv2.resize(
+            self._cut(index, pose), (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_CUBIC
+        )
+        return np.asarray(whole, np.uint8)
+
+    def _cut(self, index: int, pose: MouthPose) -> Picture:
+        """Draw the face box of a frame at the frame's own scale: uint8 [size, size, 3]."""
         state = idle(index)
         left, top, right, _ = face_box(index)
         size = right - left
@@ -96,9 +107,7 @@ class Presenter:
         self._draw_moving(canvas, state, pose)
         canvas.restore()
         canvas.drawImage(still.before, 0, 0)
-        cut = np.ascontiguousarray(pixels[..., :3])
-        whole = cv2.resize(cut, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_CUBIC)
-        return np.asarray(whole, np.uint8)
+        return np.ascontiguousarray(pixels[..., :3])
 
     def _still(self, index: int, state: Idle) -> _Still:
         """Return the frame's still layers, from the cache (the least recently used go first)."""
@@ -155,9 +164,9 @@ class Presenter:
     @staticmethod
     def _draw_neck_shade(canvas: Any, drop: float) -> None:
         """Draw the shade that the jaw throws on the neck; it shortens as the jaw comes down."""
-        deep, soft = rgba(*pal.SKIN_DEEP, 0.92), rgba(*pal.SKIN_SHADE, 0.80)
-        blob(canvas, (16, CHIN_Y + 2 + 0.5 * drop), (150, 92), soft)
-        blob(canvas, (12, CHIN_Y + 2 + 0.6 * drop), (140, 56), deep)
+        soft, deep = rgba(*pal.SKIN_SHADE, 0.80), rgba(*pal.SKIN_DEEP, 0.92)
+        blob(canvas, (16, CHIN_Y + 8), (150, 92), soft)
+        blob(canvas, (12, CHIN_Y + 4 + 0.5 * drop), (124, 50), deep)
 
     def _before(self, state: Idle, region: Box) -> Any:
         """Return the picture of what lies before the face: eyes, brows, front hair."""

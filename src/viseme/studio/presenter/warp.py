@@ -31,7 +31,7 @@ def displacement(x: Grid, y: Grid, pose: MouthPose) -> tuple[Grid, Grid]:
     drop = jaw_drop(pose)
     across = np.abs(x)
     side = np.sign(x)
-    on_jaw = _smoothstep(SEAM_Y - 22, SEAM_Y + 44, y) * (1 - _smoothstep(46, 140, across))
+    on_jaw = _smoothstep(SEAM_Y - 36, SEAM_Y + 58, y) * (1 - _smoothstep(36, 134, across))
     dy = drop * on_jaw
     # The cheek hollows as the jaw sinks.
     hollow = np.exp(-(((across - 104) / 26) ** 2) - ((y - 140) / 40) ** 2)
@@ -47,7 +47,9 @@ def displacement(x: Grid, y: Grid, pose: MouthPose) -> tuple[Grid, Grid]:
     dy = dy - (6.0 * pose.open + 1.5 * pose.round) * upper
     chin = np.exp(-((across / 40) ** 2) - ((y - 186) / 26) ** 2)
     dy = dy - (3.0 * pose.press + 3.0 * pose.tuck + 2.0 * pose.round) * chin
-    return dx, dy
+    # Near the ears nothing moves: a generator cannot change the crop's edge.
+    hold = 1 - _smoothstep(104, 132, across)
+    return dx * hold, dy * hold
 
 
 class SkinMesh:
@@ -60,12 +62,7 @@ class SkinMesh:
         self._x, self._y = np.meshgrid(columns, rows)
         self._scale = layer.image.width() / (layer.right - layer.left)
         self._texture = self._texture_points(self._x, self._y)
-        self._indices = [
-            corner
-            for row in range(ROWS)
-            for column in range(COLUMNS)
-            for corner in _two_triangles(row * (COLUMNS + 1) + column, COLUMNS + 1)
-        ]
+        self._indices = _triangles(ROWS)
         clamp = skia.TileMode.kClamp
         self._paint = skia.Paint(Shader=layer.image.makeShader(clamp, clamp, LINEAR))
 
@@ -76,8 +73,9 @@ class SkinMesh:
 
     def draw_upper(self, canvas: Any) -> None:
         """Draw what no pose moves."""
-        x, y = np.meshgrid([self._layer.left, self._layer.right], [self._layer.top, WARP_TOP_Y])
-        self._draw(canvas, x, y, self._texture_points(x, y), list(_two_triangles(0, 2)))
+        # The same columns as below: corners that meet an edge would leave pinholes in the seam.
+        x, y = np.meshgrid(self._x[0], [self._layer.top, WARP_TOP_Y])
+        self._draw(canvas, x, y, self._texture_points(x, y), _triangles(1))
 
     def draw_lower(self, canvas: Any, pose: MouthPose) -> None:
         """Draw the rest, moved by the pose."""
@@ -93,5 +91,11 @@ class SkinMesh:
         canvas.drawVertices(mesh, self._paint, skia.BlendMode.kSrcOver)
 
 
-def _two_triangles(corner: int, stride: int) -> tuple[int, ...]:
-    return (corner, corner + 1, corner + stride, corner + 1, corner + stride + 1, corner + stride)
+def _triangles(rows: int) -> list[int]:
+    """Return the corners of two triangles for each cell of a grid of `rows` x COLUMNS cells."""
+    stride = COLUMNS + 1
+    corners = []
+    for row in range(rows):
+        for a in range(row * stride, row * stride + COLUMNS):
+            corners += [a, a + 1, a + stride, a + 1, a + stride + 1, a + stride]
+    return corners
