@@ -18,6 +18,8 @@ __all__ = ["Drawing", "DrawnSource"]
 
 CONTEXT_FRAMES = 30
 """Frames of sound beside those trained on, so that most windows lie wholly within it."""
+REST_WEIGHT = 0.15
+"""How often a mouth at rest is drawn, where one that is wide open counts 1."""
 EDGE_FRAMES = 6
 """How far past the ends a run may be drawn; it is moved back to begin or end with the sound."""
 
@@ -65,9 +67,7 @@ class DrawnSource:
         rng = np.random.default_rng([self._seed, step])
         clips = [self._clip(rng, shape.frames) for _ in range(shape.clips)]
         poses = np.stack([pose for _, _, pose in clips])
-        picks = np.stack(
-            [rng.choice(shape.frames, shape.pictures, replace=False) for _ in clips]
-        ).astype(np.int64)
+        picks = np.stack([_picks(rng, pose, shape.pictures) for pose in poses])
         size = self._geometry.inner
         visual = np.empty((picks.size, 6, size, size), np.uint8)
         target = np.empty((picks.size, 3, size, size), np.uint8)
@@ -109,3 +109,10 @@ class DrawnSource:
         return cv2.blur(weight, (17, 17)).astype(np.float32)
 
 
+
+
+def _picks(rng: np.random.Generator, poses: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Return frames of a clip to draw, those at rest less often: they have little to teach."""
+    weight = REST_WEIGHT + np.abs(poses.astype(np.float64)).max(axis=1)
+    picks = rng.choice(len(poses), count, replace=False, p=weight / weight.sum())
+    return picks.astype(np.int64)
