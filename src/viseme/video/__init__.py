@@ -1,7 +1,7 @@
 """The last room before the door: finished frames and their sound to a file, whole or not at all."""
 
-from viseme.video.render_file import Progress, RenderReport, render_file
 from viseme.video.sound import Sound, make_sound
+from viseme.video.speech_to_file import Progress, RenderReport, render_file
 from viseme.video.target import OutputKind, Target
 from viseme.video.writer import VideoWriter, open_video, write_video
 
