@@ -36,14 +36,14 @@ class DrawnFrames(FrameSource):
         self.count = count
         self.entries = tuple(range(0, count, every))
         self.decoded: list[int] = []
-        self.threads: set[int] = set()
+        self.threads: set[threading.Thread] = set()
         self.broken: set[int] = set()
         self.gate = threading.Event()
         self.gate.set()
         self.closed = 0
 
     def decode(self, start: int, stop: int) -> Iterator[NDArray[np.uint8]]:
-        self.threads.add(threading.get_ident())
+        self.threads.add(threading.current_thread())
         for index in range(start, stop):
             self.gate.wait()
             if index in self.broken:
@@ -237,12 +237,12 @@ def test_frames_that_are_not_there(open_store: OpenStore, index: int) -> None:
 def test_closing_ends_the_thread_and_the_source() -> None:
     source = DrawnFrames(60)
     store = FrameStore(source, budget_bytes=2**20)
-    assert not decoding_threads()  # nothing runs before the first frame is asked for
     store.frame(0)
-    assert decoding_threads()
+    (thread,) = source.threads
+    assert thread.is_alive()
     store.close()
     store.close()
-    assert not decoding_threads()
+    assert not thread.is_alive()
     assert source.closed == 1
     assert store.held_bytes == 0
     with pytest.raises(AvatarError, match="has been closed"):
@@ -267,14 +267,18 @@ def test_a_forgotten_store_ends_its_thread() -> None:
     source = DrawnFrames(60)
     store = FrameStore(source, budget_bytes=2**20)
     store.frame(0)
+    (thread,) = source.threads
     del store
     gc.collect()
-    assert not decoding_threads()
+    assert not thread.is_alive()
     assert source.closed == 1
 
 
-def decoding_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "viseme-frames"]
+def test_nothing_runs_before_the_first_frame_is_asked_for() -> None:
+    before = threading.active_count()
+    store = FrameStore(DrawnFrames(60), budget_bytes=2**20)
+    assert threading.active_count() == before
+    store.close()
 
 
 def test_a_real_video_through_the_store(tmp_path: Path, open_store: OpenStore) -> None:

@@ -215,14 +215,15 @@ class _Shelf:
 
     def _take(self) -> tuple[int, Future[_Frames] | None]:
         """Choose what to decode next and make room for it; the lock is held."""
+        # Nobody who is in the middle of a chunk should lose it, least of all to decoding ahead.
+        busy = frozenset(self._chunk_of(index) for index in self._readers.places())
         if self._wanted:
             chunk, future = self._wanted.popitem(last=False)
-            self._make_room(chunk, spare=frozenset())
+            if not self._make_room(chunk, spare=busy):
+                self._make_room(chunk, spare=frozenset())
             return chunk, future
         assert self._ahead is not None
         chunk, self._ahead = self._ahead, None
-        # Decoding ahead must not take a chunk from under a reader who is in the middle of it.
-        busy = frozenset(self._chunk_of(index) for index in self._readers.places())
         if chunk in self._held or not self._make_room(chunk, spare=busy):
             return chunk, None
         return chunk, Future()

@@ -33,6 +33,7 @@ __all__ = [
     "Manifest",
     "parse_boxes",
     "parse_manifest",
+    "read_boxes",
     "read_small_file",
 ]
 

@@ -20,12 +20,12 @@ from pydantic import JsonValue
 
 from viseme.avatar.bundle import digest
 from viseme.avatar.geometry import FAMILY_328, Box, Geometry
-from viseme.avatar.manifest import MANIFEST_NAME, parse_boxes, parse_manifest
+from viseme.avatar.manifest import FORMAT_VERSION, MANIFEST_NAME, parse_manifest, read_boxes
 from viseme.errors import AvatarError, OutputError
 
 __all__ = ["About", "FrameFormat", "save_bundle"]
 
-RATE_HZ: Final = 25
+_RATE_HZ: Final = 25
 _BOXES_NAME = "boxes.json"
 _GENERATOR_NAME = "generator.onnx"
 _AUDIO_ENCODER_NAME = "audio_encoder.onnx"
@@ -104,26 +104,18 @@ def save_bundle(
             "generator": _GENERATOR_NAME,
             "audio_encoder": _AUDIO_ENCODER_NAME,
         }
-        document = {
-            "format": "viseme-avatar",
-            "version": 1,
-            "name": about.name,
-            "title": about.title,
+        facts = {
             "size": list(size),
-            "rate_hz": RATE_HZ,
+            "rate_hz": _RATE_HZ,
             "frame_count": count,
             "network_size": geometry.inner,
             "files": files,
             "sha256": {role: digest(work / name) for role, name in files.items()},
-            "licence": about.licence,
-            "credits": about.credits,
-            "recipe": about.recipe,
         }
-        data = json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
+        data = _manifest_json(about, facts)
         # What is written must be what loading accepts.
-        parse_manifest(data)
-        path = work / _BOXES_NAME
-        parse_boxes(path, path.read_bytes(), size, count)
+        manifest = parse_manifest(data)
+        read_boxes(work / _BOXES_NAME, manifest.size, manifest.frame_count)
         (work / MANIFEST_NAME).write_bytes(data)
     return target
 
@@ -152,6 +144,20 @@ def _umask() -> int:
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
+
+
+def _manifest_json(about: About, facts: dict[str, object]) -> bytes:
+    document = {
+        "format": "viseme-avatar",
+        "version": FORMAT_VERSION,
+        "name": about.name,
+        "title": about.title,
+        **facts,
+        "licence": about.licence,
+        "credits": about.credits,
+        "recipe": about.recipe,
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def _boxes_json(boxes: Sequence[Box]) -> str:
