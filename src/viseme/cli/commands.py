@@ -226,5 +226,8 @@ def evaluate(
 
 
 def _default_out(speech: str) -> str:
+    """Name the result after the speech, but never so that it would replace it."""
     stem = "speech" if speech == STANDARD_INPUT else Path(speech).stem or "speech"
-    return f"{stem}.mp4"
+    name = f"{stem}.mp4"
+    is_speech = Path(speech).exists() and Path(name).exists() and Path(name).samefile(speech)
+    return f"{stem}-viseme.mp4" if is_speech else name

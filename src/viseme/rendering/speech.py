@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from viseme import audio
 from viseme.audio import SAMPLE_RATE_HZ, Samples
-from viseme.audio.source import opened
+from viseme.audio.source import Source, opened
 from viseme.errors import InputError
 
 __all__ = ["Pieces", "Speech", "SpeechSource", "open_speech"]
@@ -86,8 +86,8 @@ class _FileSource(SpeechSource):
         return audio.decode(self._file)
 
     def pieces(self) -> Pieces:
-        with opened(self._file) as file:
-            yield from file.chunks()
+        with opened(self._file) as sound:
+            yield from _chunks(sound)
 
     def duration_s(self) -> float | None:
         return audio.probe(self._file).duration_s
@@ -105,7 +105,7 @@ class _CopySource(SpeechSource):
 
     def pieces(self) -> Pieces:
         with self._open() as file, opened(file) as sound:
-            yield from sound.chunks()
+            yield from _chunks(sound)
 
     def duration_s(self) -> float | None:
         with self._open() as file:
@@ -141,6 +141,17 @@ class _SamplesSource(SpeechSource):
 
     def duration_s(self) -> float | None:
         return float(len(self._samples) / self._rate_hz)
+
+
+def _chunks(sound: Source) -> Pieces:
+    empty = True
+    for chunk in sound.chunks():
+        empty = False
+        yield chunk
+    if empty:
+        raise InputError(
+            f"{sound.name} has no sound that can be decoded: record or export it again."
+        )
 
 
 @contextmanager
