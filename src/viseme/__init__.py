@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from viseme.avatar import Avatar, list_avatars, load_avatar
     from viseme.engine import Inferencer
     from viseme.errors import VisemeError
-    from viseme.rendering import Frame, RenderOptions, render, render_file
+    from viseme.rendering import Frame, RenderOptions, render
+    from viseme.video import render_file
 
 __all__ = [
     "Avatar",
@@ -40,7 +41,7 @@ _ROOMS = {
     "list_avatars": "viseme.avatar",
     "load_avatar": "viseme.avatar",
     "render": "viseme.rendering",
-    "render_file": "viseme.rendering",
+    "render_file": "viseme.video",
 }
 
 

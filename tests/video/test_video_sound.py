@@ -1,12 +1,22 @@
 import wave
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from viseme.errors import InputError
-from viseme.video import open_sound, sound_of_samples
+from viseme.rendering.speech import open_speech
+from viseme.video import Sound, make_sound
+
+
+@contextmanager
+def open_sound(path: Path) -> Iterator[Sound]:
+    with open_speech(path) as speech, closing(speech.pieces()) as pieces:
+        yield make_sound(pieces)
 
 
 def wave_file(path: Path, samples: NDArray[np.int16], rate_hz: int) -> Path:
@@ -64,21 +74,31 @@ def test_what_is_no_sound_is_refused(tmp_path: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("array", "expected"),
     [
-        (np.array([-32768, 0, 16384], np.int16), [-1, 0, 0.5]),
-        (np.array([0, 128, 192], np.uint8), [-1, 0, 0.5]),
-        (np.array([-1, 0, 0.5]), [-1, 0, 0.5]),
+        (np.array([[-32768], [0], [16384]], np.int16), [-1, 0, 0.5]),
+        (np.array([[0], [128], [192]], np.uint8), [-1, 0, 0.5]),
+        (np.array([[-1], [0], [0.5]]), [-1, 0, 0.5]),
         (np.array([[-1, 1, 0], [0.5, 0.25, 0]]), [0, 0.25]),
     ],
 )
-def test_samples_of_any_type_become_float(
-    array: NDArray[np.generic], expected: list[float]
-) -> None:
-    sound = sound_of_samples(array, 16_000)
+def test_samples_of_any_type_become_float(array: NDArray[Any], expected: list[float]) -> None:
+    sound = make_sound([(array, 16_000)])
     assert sound.channels == 1
     assert np.concatenate(list(sound.blocks), axis=1)[0] == pytest.approx(expected)
 
 
 def test_two_columns_are_two_channels() -> None:
-    sound = sound_of_samples(np.array([[0.1, -0.1], [0.2, -0.2]]), 16_000)
+    sound = make_sound([(np.array([[0.1, -0.1], [0.2, -0.2]]), 16_000)])
     assert sound.channels == 2
     assert next(sound.blocks) == pytest.approx(np.array([[0.1, 0.2], [-0.1, -0.2]]))
+
+
+def test_a_piece_of_another_rate_and_channels_is_brought_to_the_first() -> None:
+    sound = make_sound([(noise(4_000, 1), 16_000), (noise(44_100, 2), 44_100)])
+    blocks = list(sound.blocks)
+    assert {block.shape[0] for block in blocks} == {1}
+    assert sum(block.shape[1] for block in blocks) == pytest.approx(20_000, abs=20)
+
+
+def test_no_pieces_are_no_sound() -> None:
+    with pytest.raises(InputError, match="no sound that can be decoded"):
+        make_sound([])

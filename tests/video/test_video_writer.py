@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from viseme.errors import OutputError
-from viseme.video import Sound, Target, open_video, sound_of_samples, write_video
+from viseme.video import Sound, Target, make_sound, open_video, write_video
 
 Image = NDArray[np.uint8]
 FRAME_S = 1 / 25
@@ -31,7 +31,7 @@ def pictures(count: int, size: tuple[int, int] = (64, 48)) -> Iterator[Image]:
 def tone(seconds: float, rate_hz: int, channels: int = 1) -> Sound:
     time_s = np.arange(round(seconds * rate_hz)) / rate_hz
     waves = [0.4 * np.sin(2 * np.pi * 220 * (c + 1) * time_s) for c in range(channels)]
-    return sound_of_samples(np.stack(waves, axis=1), rate_hz)
+    return make_sound([(np.stack(waves, axis=1), rate_hz)])
 
 
 @dataclass
@@ -119,7 +119,7 @@ def test_pngs_are_lossless_and_in_order(tmp_path: Path) -> None:
 
 def test_the_wave_beside_the_pngs_is_the_sound(tmp_path: Path) -> None:
     samples = np.random.default_rng(2).integers(-32768, 32768, (8_820, 2), dtype=np.int16)
-    write_video(pictures(5), sound_of_samples(samples, 44_100), tmp_path / "pngs")
+    write_video(pictures(5), make_sound([(samples, 44_100)]), tmp_path / "pngs")
     with wave.open(str(tmp_path / "pngs/sound.wav")) as file:
         back = np.frombuffer(file.readframes(file.getnframes()), np.int16).reshape(-1, 2)
         assert file.getframerate() == 44_100
@@ -248,13 +248,13 @@ FILLING = textwrap.dedent("""
     import resource, sys
     import numpy as np
     from viseme.errors import OutputError
-    from viseme.video import sound_of_samples, write_video
+    from viseme.video import make_sound, write_video
 
     if sys.argv[2] == "limit":
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
     rng = np.random.default_rng(0)
     frames = (rng.integers(0, 256, (240, 320, 3), dtype=np.uint8) for _ in range(200))
-    sound = sound_of_samples(rng.uniform(-1, 1, (48_000 * 8, 2)), 48_000)
+    sound = make_sound([(rng.uniform(-1, 1, (48_000 * 8, 2)), 48_000)])
     try:
         write_video(frames, sound, sys.argv[1])
     except OutputError as error:

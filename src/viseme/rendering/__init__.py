@@ -7,15 +7,11 @@ its place in `viseme` once imported.
 from viseme.rendering.options import RenderOptions
 from viseme.rendering.renderer import Frame, Renderer, render
 from viseme.rendering.speech import Speech
-from viseme.rendering.to_file import Progress, RenderReport, render_file
 
 __all__ = [
     "Frame",
-    "Progress",
     "RenderOptions",
-    "RenderReport",
     "Renderer",
     "Speech",
     "render",
-    "render_file",
 ]

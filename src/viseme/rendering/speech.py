@@ -6,8 +6,8 @@ import os
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, cast
 
@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from viseme import audio
 from viseme.audio import SAMPLE_RATE_HZ, Samples
+from viseme.audio.source import Source, opened
 from viseme.errors import InputError
-from viseme.video import Sound, open_sound, sound_of_samples
 
-__all__ = ["Speech", "SpeechSource", "open_speech"]
+__all__ = ["Pieces", "Speech", "SpeechSource", "open_speech"]
 
 Speech: TypeAlias = str | Path | BinaryIO | tuple[ArrayLike, int] | NDArray[Any]
 """A path, a file open for reading in binary mode, (samples, rate in Hz), or samples at 16 kHz.
@@ -30,6 +30,9 @@ Samples are [n] or [n, channels], floating point in -1..1 or of any integer type
 _SLICE_SAMPLES = 16_384
 
 
+Pieces: TypeAlias = Generator[tuple[NDArray[Any], int], None, None]
+
+
 class SpeechSource(ABC):
     """Speech that can be gone through more than once, in constant memory."""
 
@@ -38,8 +41,8 @@ class SpeechSource(ABC):
         """Give the sound as the network hears it: blocks of float32 [n], 16 kHz mono."""
 
     @abstractmethod
-    def sound(self) -> AbstractContextManager[Sound]:
-        """Give the sound as viewers hear it, at its own rate."""
+    def pieces(self) -> Pieces:
+        """Give the sound as it came: pieces of [n, channels] in any type, each with its rate."""
 
     @abstractmethod
     def duration_s(self) -> float | None:
@@ -82,8 +85,9 @@ class _FileSource(SpeechSource):
     def samples(self) -> Iterator[Samples]:
         return audio.decode(self._file)
 
-    def sound(self) -> AbstractContextManager[Sound]:
-        return open_sound(self._file)
+    def pieces(self) -> Pieces:
+        with opened(self._file) as sound:
+            yield from _chunks(sound)
 
     def duration_s(self) -> float | None:
         return audio.probe(self._file).duration_s
@@ -99,10 +103,9 @@ class _CopySource(SpeechSource):
         with self._open() as file:
             yield from audio.decode(file)
 
-    @contextmanager
-    def sound(self) -> Iterator[Sound]:
-        with self._open() as file, open_sound(file) as sound:
-            yield sound
+    def pieces(self) -> Pieces:
+        with self._open() as file, opened(file) as sound:
+            yield from _chunks(sound)
 
     def duration_s(self) -> float | None:
         with self._open() as file:
@@ -117,27 +120,38 @@ class _SamplesSource(SpeechSource):
 
     def __init__(self, speech: tuple[ArrayLike, int] | ArrayLike) -> None:
         samples, rate_hz = speech if isinstance(speech, tuple) else (speech, SAMPLE_RATE_HZ)
-        self._samples = np.asarray(samples)
-        self._rate_hz = rate_hz
-        if self._samples.ndim not in (1, 2) or self._samples.size == 0:
+        array = np.asarray(samples)
+        if array.ndim not in (1, 2) or array.size == 0:
             raise InputError(
-                f"The speech is an array of shape {list(self._samples.shape)}; give samples as "
-                "[n] or [n, channels], a pair of these and their rate in Hz, or a file."
+                f"The speech is an array of shape {list(array.shape)}; give samples as [n] or "
+                "[n, channels], a pair of these and their rate in Hz, or a file."
             )
+        self._samples = array[:, None] if array.ndim == 1 else array
+        self._rate_hz = rate_hz
 
     def samples(self) -> Iterator[Samples]:
-        channels = 1 if self._samples.ndim == 1 else self._samples.shape[1]
-        resampler = audio.Resampler(self._rate_hz, channels)
-        for start in range(0, len(self._samples), _SLICE_SAMPLES):
-            yield resampler.push(self._samples[start : start + _SLICE_SAMPLES])
+        resampler = audio.Resampler(self._rate_hz, self._samples.shape[1])
+        for piece, _ in self.pieces():
+            yield resampler.push(piece)
         yield resampler.flush()
 
-    @contextmanager
-    def sound(self) -> Iterator[Sound]:
-        yield sound_of_samples(self._samples, self._rate_hz)
+    def pieces(self) -> Pieces:
+        for start in range(0, len(self._samples), _SLICE_SAMPLES):
+            yield self._samples[start : start + _SLICE_SAMPLES], self._rate_hz
 
     def duration_s(self) -> float | None:
         return float(len(self._samples) / self._rate_hz)
+
+
+def _chunks(sound: Source) -> Pieces:
+    empty = True
+    for chunk in sound.chunks():
+        empty = False
+        yield chunk
+    if empty:
+        raise InputError(
+            f"{sound.name} has no sound that can be decoded: record or export it again."
+        )
 
 
 @contextmanager

@@ -1,18 +1,19 @@
-"""The last room: finished pictures and their sound to a file or a folder, whole or not at all."""
+"""The last room before the door: finished frames and their sound to a file, whole or not at all."""
 
-from __future__ import annotations
-
-from viseme.video.sound import Sound, open_sound, sound_of_samples
+from viseme.video.sound import Sound, make_sound
+from viseme.video.speech_to_file import Progress, RenderReport, render_file
 from viseme.video.target import OutputKind, Target
 from viseme.video.writer import VideoWriter, open_video, write_video
 
 __all__ = [
     "OutputKind",
+    "Progress",
+    "RenderReport",
     "Sound",
     "Target",
     "VideoWriter",
-    "open_sound",
+    "make_sound",
     "open_video",
-    "sound_of_samples",
+    "render_file",
     "write_video",
 ]

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import av
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from viseme.audio.source import opened
 from viseme.errors import InputError
 
-__all__ = ["MAX_RATE_HZ", "Block", "Sound", "open_sound", "sound_of_samples"]
+__all__ = ["MAX_RATE_HZ", "Block", "Sound", "make_sound"]
 
 Block = NDArray[np.float32]
 """A stretch of sound: float32 [channels, n], -1..1."""
 
 MAX_RATE_HZ = 48_000
-_BLOCK_SAMPLES = 8_192
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,41 +29,26 @@ class Sound:
     blocks: Iterator[Block]
 
 
-@contextmanager
-def open_sound(source: str | Path | BinaryIO) -> Iterator[Sound]:
-    """Open the sound of a file, decoded piece by piece as it is asked for.
+def make_sound(pieces: Iterable[tuple[NDArray[Any], int]]) -> Sound:
+    """Make sound of pieces of samples, each with its rate; the first decides for all.
 
     It keeps its rate up to 48 kHz, and one or two channels; more are mixed down to one, which is
-    what the network hears. What is damaged or cut off is left out here as it is there.
+    what the network hears.
+
+    Args:
+        pieces: [n, channels], floating point in -1..1 or any integer type, and the rate in Hz;
+            taken one at a time.
 
     Raises:
-        InputError: the file cannot be read or has no sound.
+        InputError: there are none.
     """
-    with opened(source) as file:
-        pieces = ((_to_float(samples.T), rate_hz) for samples, rate_hz in file.chunks())
-        first = next(pieces, None)
-        if first is None:
-            raise InputError(f"{file.name} has no sound that can be decoded: export it again.")
-        yield _converted(first, pieces)
-
-
-def sound_of_samples(samples: ArrayLike, rate_hz: int) -> Sound:
-    """Make sound of samples in memory: [n] or [n, channels], float -1..1 or any integer type.
-
-    Rate and channels are treated as those of a file.
-    """
-    array = np.atleast_2d(np.asarray(samples).T)
-    starts = range(0, array.shape[1], _BLOCK_SAMPLES)
-    pieces = ((_to_float(array[:, at : at + _BLOCK_SAMPLES]), rate_hz) for at in starts)
-    return _converted(next(pieces, (_to_float(array), rate_hz)), pieces)
-
-
-def _converted(first: tuple[Block, int], rest: Iterator[tuple[Block, int]]) -> Sound:
-    """Bring all pieces to the rate and channels that the first one decides."""
-    block, rate_hz = first
-    rate_hz = min(rate_hz, MAX_RATE_HZ)
-    channels = len(block) if len(block) <= 2 else 1
-    return Sound(rate_hz, channels, _blocks(first, rest, rate_hz, channels))
+    blocks = ((_to_float(samples.T), rate_hz) for samples, rate_hz in pieces)
+    first = next(blocks, None)
+    if first is None:
+        raise InputError("The speech has no sound that can be decoded: export it again.")
+    rate_hz = min(first[1], MAX_RATE_HZ)
+    channels = len(first[0]) if len(first[0]) <= 2 else 1
+    return Sound(rate_hz, channels, _blocks(first, blocks, rate_hz, channels))
 
 
 def _blocks(

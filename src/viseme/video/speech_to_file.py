@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from viseme.audio import FRAME_RATE_HZ
 from viseme.avatar import Avatar
 from viseme.errors import OutputError
-from viseme.rendering.options import RenderOptions
-from viseme.rendering.renderer import Renderer
-from viseme.rendering.speech import Speech, open_speech
+from viseme.rendering import Renderer, RenderOptions, Speech
+from viseme.rendering.speech import open_speech
 from viseme.rendering.stage import Stage
-from viseme.video import Target, open_video
+from viseme.video.sound import make_sound
+from viseme.video.target import Target
+from viseme.video.writer import open_video
 
 __all__ = ["Progress", "RenderReport", "render_file"]
 
@@ -91,8 +93,9 @@ def render_file(
     with (
         open_speech(speech, twice=True) as source,
         Renderer(avatar, options) as renderer,
-        source.sound() as sound,
+        closing(source.pieces()) as pieces,
     ):
+        sound = make_sound(pieces)
         total = _expected_frames(source.duration_s())
         backend = renderer.warm_up().backend
         warm_s = time.perf_counter()

@@ -1,0 +1,233 @@
+"""The commands and their options. Libraries are imported in the bodies, so that help is quick."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import typer
+from typer.core import TyperGroup
+
+from viseme._version import __version__
+from viseme.cli.outcome import Stopped
+
+__all__ = ["app"]
+
+BACKENDS = ("auto", "onnxruntime", "cuda", "tensorrt", "openvino", "openvino-bf16")
+STANDARD_INPUT = "-"
+
+
+class _Commands(TyperGroup):
+    """Keeps Typer from handling an interrupt or a broken pipe in its own way."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, BrokenPipeError) as error:
+            raise Stopped(error) from error
+
+
+app = typer.Typer(
+    cls=_Commands,
+    name="viseme",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"viseme {__version__}")
+        raise typer.Exit
+
+
+def _avatar_names() -> list[str]:
+    """Complete an avatar's name in the shell."""
+    from viseme.avatar import list_avatars  # noqa: PLC0415
+
+    return [info.name for info in list_avatars()]
+
+
+Json: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object instead of text, for programs.")
+]
+# Read from the arguments by the Reporter, which is there before they are parsed.
+Debug: TypeAlias = Annotated[
+    bool, typer.Option("--debug", help="Show the traceback of an error as well.")
+]
+
+
+@app.callback()
+def viseme(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Make a face speak: sound and an avatar in, a lip-synced video out.
+
+    [dim]For example:[/dim]  viseme render speech.wav
+    """
+
+
+@app.command()
+def render(  # noqa: PLR0913 - one for each option, put together in RenderOptions at once
+    speech: Annotated[
+        str,
+        typer.Argument(
+            metavar="SPEECH", help="A sound file, or a video with sound; - reads standard input."
+        ),
+    ],
+    *,
+    avatar: Annotated[
+        str,
+        typer.Option(
+            "--avatar",
+            "-a",
+            help="Who speaks: a name that 'viseme avatars' lists, or a folder.",
+            autocompletion=_avatar_names,
+        ),
+    ] = "demo",
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="The result: .mp4, .webm, or without an ending a folder of PNGs. "
+            "By default the name of SPEECH with .mp4, in this folder.",
+        ),
+    ] = None,
+    backend: Annotated[
+        str,
+        typer.Option(
+            help=f"What runs the network: {', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}.",
+            autocompletion=lambda: list(BACKENDS),
+        ),
+    ] = "auto",
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="ONNX", help="Another generator network behind the avatar."),
+    ] = None,
+    audio_encoder: Annotated[
+        Path | None,
+        typer.Option(metavar="ONNX", help="Another audio encoder."),
+    ] = None,
+    start_frame: Annotated[
+        int, typer.Option(min=0, metavar="N", help="The avatar's frame to begin with.")
+    ] = 0,
+    feather: Annotated[
+        int,
+        typer.Option(min=0, metavar="N", help="Pixels over which the face is blended in."),
+    ] = 0,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Make an avatar speak: SPEECH in, a video out.
+
+    An existing video of that name is replaced once the new one is complete.
+
+    [dim]For example:[/dim]
+
+    viseme render speech.wav
+
+    viseme render talk.mp3 -a demo -o talk.webm
+
+    espeak-ng --stdout "Hello" | viseme render - -o hello.mp4
+    """
+    from viseme.cli.progress import shown_progress  # noqa: PLC0415
+    from viseme.cli.screens import show_report  # noqa: PLC0415
+    from viseme.rendering import RenderOptions  # noqa: PLC0415
+    from viseme.video import render_file  # noqa: PLC0415
+
+    options = RenderOptions(
+        backend=backend,
+        model=model,
+        audio_encoder=audio_encoder,
+        start_frame=start_frame,
+        feather=feather,
+    )
+    with shown_progress(quiet=as_json) as progress:
+        report = render_file(
+            sys.stdin.buffer if speech == STANDARD_INPUT else speech,
+            avatar,
+            out or _default_out(speech),
+            options,
+            progress=progress,
+        )
+    show_report(report, as_json=as_json)
+
+
+@app.command()
+def info(
+    subject: Annotated[
+        str,
+        typer.Argument(
+            metavar="AVATAR_OR_MODEL",
+            help="An avatar's name or folder, or the ONNX file of a network.",
+            autocompletion=_avatar_names,
+        ),
+    ],
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Say what an avatar or a network is.
+
+    [dim]For example:[/dim]
+
+    viseme info demo
+
+    viseme info generator.onnx
+    """
+    from viseme.cli.screens import show_avatar, show_network  # noqa: PLC0415
+
+    if subject.lower().endswith(".onnx") or Path(subject).is_file():
+        show_network(Path(subject), as_json=as_json)
+    else:
+        show_avatar(subject, as_json=as_json)
+
+
+@app.command()
+def avatars(as_json: Json = False, debug: Debug = False) -> None:
+    """List the avatars that there are.
+
+    They are found in the package, in the folders of $VISEME_AVATARS, and in your data folder.
+    """
+    from viseme.cli.screens import show_avatars  # noqa: PLC0415
+
+    show_avatars(as_json=as_json)
+
+
+@app.command()
+def evaluate(
+    avatar: Annotated[
+        str,
+        typer.Argument(metavar="AVATAR", help="Its name or folder.", autocompletion=_avatar_names),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="A folder for quality.md and its figure."),
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Measure how well a drawn avatar speaks, on a voice it never heard.
+
+    Needs the training extra.
+    """
+    from viseme.cli.evaluating import evaluate_avatar  # noqa: PLC0415
+
+    evaluate_avatar(avatar, out, as_json=as_json)
+
+
+def _default_out(speech: str) -> str:
+    """Name the result after the speech, but never so that it would replace it."""
+    stem = "speech" if speech == STANDARD_INPUT else Path(speech).stem or "speech"
+    name = f"{stem}.mp4"
+    is_speech = Path(speech).exists() and Path(name).exists() and Path(name).samefile(speech)
+    return f"{stem}-viseme.mp4" if is_speech else name
