@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 from viseme.audio.features import PATCH_FRAMES, feature_count, patch_start
 from viseme.avatar import Geometry
 
-__all__ = ["Batch", "BatchShape", "Source", "clip_patches", "frame_count", "planes", "visual_planes"]
+__all__ = [
+    "Batch",
+    "BatchShape",
+    "Source",
+    "clip_patches",
+    "frame_count",
+    "planes",
+    "visual_planes",
+]
 
 
 @dataclass(frozen=True, slots=True)

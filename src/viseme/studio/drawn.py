@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from viseme.audio import mel_spectrogram
 from viseme.avatar import FAMILY_328, Geometry
-from viseme.studio.batches import Batch, BatchShape, clip_patches, frame_count, planes, visual_planes
+from viseme.studio.batches import (
+    Batch,
+    BatchShape,
+    clip_patches,
+    frame_count,
+    planes,
+    visual_planes,
+)
 from viseme.studio.mouth import POSE_CHANNELS, MouthPose
 from viseme.studio.speech import Corpus, training_clip
 
@@ -72,7 +79,9 @@ class DrawnSource:
         visual = np.empty((picks.size, 6, size, size), np.uint8)
         target = np.empty((picks.size, 3, size, size), np.uint8)
         mouth = np.empty((picks.size, 1, size, size), np.float32)
-        chosen = np.take_along_axis(poses, picks[:, :, None], axis=1).reshape(-1, len(POSE_CHANNELS))
+        chosen = np.take_along_axis(poses, picks[:, :, None], axis=1).reshape(
+            -1, len(POSE_CHANNELS)
+        )
         for row, pose in enumerate(chosen):
             index = int(rng.integers(len(self._references)))
             reference = self._references[index]
@@ -107,8 +116,6 @@ class DrawnSource:
         weight = np.zeros((size, size), np.float32)
         weight[max(0, y1) : y2, max(0, x1) : x2] = 1
         return cv2.blur(weight, (17, 17)).astype(np.float32)
-
-
 
 
 def _picks(rng: np.random.Generator, poses: NDArray[np.float32], count: int) -> NDArray[np.int64]:

@@ -100,9 +100,7 @@ def _store_half(model: onnx.ModelProto) -> None:
         model.graph.node.insert(0, cast)
 
 
-def _compare(
-    module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], path: Path
-) -> None:
+def _compare(module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], path: Path) -> None:
     with torch.no_grad():
         expected = module(*inputs).numpy()
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -113,4 +111,6 @@ def _compare(
     scale = max(1.0, float(np.abs(expected).max()))
     stray = float(np.abs(got - expected).max()) / scale
     if stray > TOLERANCE:
-        raise RuntimeError(f"{path.name} strays from PyTorch by {stray:.5f} (at most {TOLERANCE:.5f})")
+        raise RuntimeError(
+            f"{path.name} strays from PyTorch by {stray:.5f} (at most {TOLERANCE:.5f})"
+        )

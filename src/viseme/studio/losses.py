@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 __all__ = ["picture_loss", "pose_loss"]
 
@@ -33,4 +33,4 @@ def pose_loss(read: Tensor, poses: Tensor) -> Tensor:
     """Return the weighted squared error of poses ``[..., 8]`` in the order of `POSE_CHANNELS`."""
     weights = torch.ones(poses.shape[-1], device=poses.device)
     weights[1] = OPEN_WEIGHT
-    return (F.mse_loss(read, poses, reduction="none") * weights).mean()
+    return (functional.mse_loss(read, poses, reduction="none") * weights).mean()

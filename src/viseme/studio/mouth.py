@@ -22,7 +22,7 @@ class MouthPose:
     jaw: float = 0.0
     """0 jaw up .. 1 jaw as low as speech takes it (an open "ah"); the chin follows."""
     open: float = 0.0
-    """0 lips touching .. 1 the widest gap between the lips. The figure that quality is judged by."""
+    """0 lips touching .. 1 the widest gap between the lips. Quality is judged by it."""
     wide: float = 0.0
     """-1 corners drawn in .. 0 relaxed .. 1 corners drawn apart ("ee")."""
     round: float = 0.0

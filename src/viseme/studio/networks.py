@@ -20,7 +20,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from viseme.studio.mouth import POSE_CHANNELS
 
@@ -129,7 +129,7 @@ class Up(nn.Module):
         self.blocks = double(inputs + skip, outputs)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=True)
+        x = functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=True)
         return cast(Tensor, self.blocks(torch.cat([x, skip], dim=1)))
 
 
@@ -149,7 +149,7 @@ class AudioBranch(nn.Module):
 
     def forward(self, window: Tensor) -> Tensor:
         heard = self.body(window)
-        return F.interpolate(heard, size=(10, 10), mode="bilinear", align_corners=True)
+        return functional.interpolate(heard, size=(10, 10), mode="bilinear", align_corners=True)
 
 
 class GeneratorNet(nn.Module):
@@ -175,14 +175,13 @@ class GeneratorNet(nn.Module):
         skips = ladder[-2::-1]
         outputs = (*skips[1:], ladder[0])
         inputs = (fused, *outputs)
-        self.ups = nn.ModuleList(
-            Up(*stage) for stage in zip(inputs, skips, outputs, strict=False)
-        )
+        self.ups = nn.ModuleList(Up(*stage) for stage in zip(inputs, skips, outputs, strict=False))
         planes = (4 if config.gate else 3) * config.fold**2
         kernel = 1 if config.fold == 1 else 3
         self.head = nn.Conv2d(ladder[0], planes, kernel, padding=kernel // 2)
 
     def forward(self, visual: Tensor, audio: Tensor) -> Tensor:
+        """Draw the crops ``[B, 3, S, S]``."""
         return self.show(visual, self.audio(audio))
 
     def show(self, visual: Tensor, heard: Tensor) -> Tensor:
@@ -197,7 +196,7 @@ class GeneratorNet(nn.Module):
         for up in self.ups:
             x = up(x, skips.pop())
         x = self.head(x)
-        x = torch.sigmoid(F.pixel_shuffle(x, fold) if fold > 1 else x)
+        x = torch.sigmoid(functional.pixel_shuffle(x, fold) if fold > 1 else x)
         if not self.config.gate:
             return x
         drawn, kept = x[:, :3], x[:, 3:]
@@ -221,6 +220,7 @@ class AudioEncoderNet(nn.Module):
         self.project = nn.Linear(inputs * 5 * 2, 512)
 
     def forward(self, mel: Tensor) -> Tensor:
+        """Encode patches."""
         return cast(Tensor, self.project(self.body(mel).flatten(1)))
 
 
@@ -232,7 +232,7 @@ class ResidualConv(nn.Module):
         self.body = nn.Sequential(*conv(channels, channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x + self.body(x))
+        return functional.relu(x + self.body(x))
 
 
 class LipSyncNet(nn.Module):

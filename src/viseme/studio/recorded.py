@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from viseme import audio
 from viseme.avatar import FAMILY_328, Box, Geometry, crop_face
 from viseme.errors import InputError
-from viseme.studio.batches import Batch, BatchShape, clip_patches, frame_count, planes, visual_planes
+from viseme.studio.batches import (
+    Batch,
+    BatchShape,
+    clip_patches,
+    frame_count,
+    planes,
+    visual_planes,
+)
 
 __all__ = ["RecordedSource", "landmark_box", "read_landmarks"]
 

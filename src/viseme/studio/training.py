@@ -8,7 +8,6 @@ clip and goes on learning the poses of all of them, so that encoder and generato
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -44,9 +43,9 @@ class TrainingOptions:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     seed: int = 0
     hearing_steps: int = 1200
-    hearing: BatchShape = BatchShape(clips=24, frames=16, pictures=0)
+    hearing: BatchShape = field(default=BatchShape(clips=24, frames=16, pictures=0))
     drawing_steps: int = 4000
-    drawing: BatchShape = BatchShape(clips=6, frames=16, pictures=2)
+    drawing: BatchShape = field(default=BatchShape(clips=6, frames=16, pictures=2))
     learning_rate: float = 1.5e-3
     warm_up_steps: int = 100
     weight_decay: float = 1e-2
@@ -81,7 +80,7 @@ class Steps(Dataset[Batch]):
 
 
 class Trainer:
-    """Trains a `LipSyncNet` from a source, resuming from the folder's checkpoint if there is one."""
+    """Trains a `LipSyncNet` from a source; goes on from the folder's checkpoint if there is one."""
 
     def __init__(self, source: Source, folder: Path, options: TrainingOptions) -> None:
         self.source = source
@@ -188,7 +187,7 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = self.folder / f"{CHECKPOINT_NAME}.part"
         torch.save(state, temporary)
-        os.replace(temporary, self.folder / CHECKPOINT_NAME)
+        temporary.replace(self.folder / CHECKPOINT_NAME)
 
     def _restore(self) -> None:
         path = self.folder / CHECKPOINT_NAME
@@ -205,7 +204,10 @@ class Trainer:
     @staticmethod
     def _progress() -> Progress:
         return Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
         )
 
 
