@@ -16,6 +16,7 @@ install: $(VENV)/.installed ## make .venv with the package and all that developm
 install-train: $(VENV)/.installed-train ## add the studio: drawing and training
 
 demo: install ## render the built-in avatar speaking
+	@mkdir -p out
 	$(BIN)/viseme demo -o out/demo.mp4
 
 test: install ## install what the tests need, and run them

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -160,6 +161,27 @@ def render(  # noqa: PLR0913 - one for each option, put together in RenderOption
             options,
             progress=progress,
         )
+    show_report(report, as_json=as_json)
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        str, typer.Option("--out", "-o", help="The result: .mp4, .webm, or a folder of PNGs.")
+    ] = "demo.mp4",
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Let the built-in avatar introduce itself, with the speech that comes along."""
+    from viseme.cli.progress import shown_progress  # noqa: PLC0415
+    from viseme.cli.screens import show_report  # noqa: PLC0415
+    from viseme.video import render_file  # noqa: PLC0415
+
+    with (
+        as_file(files("viseme") / "data" / "speech" / "demo.flac") as speech,
+        shown_progress(quiet=as_json) as progress,
+    ):
+        report = render_file(speech, "demo", out, progress=progress)
     show_report(report, as_json=as_json)
 
 

@@ -40,8 +40,8 @@ def _page(evaluation: Evaluation, avatar_name: str) -> str:
             "",
             f"Written by `viseme evaluate {avatar_name} --out docs`; do not edit.",
             "",
-            f"{figures.frames} frames ({figures.seconds:.0f} s) of a voice and of sentences that no "
-            "network was trained on, silence and low noise among them, rendered by the same "
+            f"{figures.frames} frames ({figures.seconds:.0f} s) of a voice and of sentences that "
+            "no network was trained on, silence and low noise among them, rendered by the same "
             "pipeline as every video. The mouth's opening is read from the pixels of the frames, "
             "and compared with the one that the drawing was given.",
             "",
