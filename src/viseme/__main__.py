@@ -1,0 +1,5 @@
+"""`python -m viseme` is `viseme`."""
+
+from viseme.cli import main
+
+main()
