@@ -34,8 +34,8 @@ def test_render_says_where_how_long_and_how_fast(run: CommandLine) -> None:
     assert re.fullmatch(
         r"Rendering about 24 frames\.\n"
         r"1\.00 s of video in \d+\.\d\d s: real-time factor \d+\.\d\d, "
-        r"\d+\.\d frames a second\n"
-        r"\(onnxruntime; \d+\.\d\d s to start up come on top\)\.\n",
+        r"\d+\.\d frames a second\.\n"
+        r"Ran on onnxruntime; starting up took another \d+\.\d\d s\.\n",
         done.stderr,
     )
     assert run.names == ["speech.mp4", "speech.wav"]
