@@ -13,7 +13,9 @@ _TERMINATED = 128 + signal.SIGTERM
 
 def main() -> None:
     """Run the command line and exit."""
-    signal.signal(signal.SIGTERM, _exit_in_order)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # as a shell's `&` changes it
+        signal.signal(signal.SIGINT, _stop_in_order)
+    signal.signal(signal.SIGTERM, _stop_in_order)
     arguments = sys.argv[1:]
     if arguments == ["--version"]:  # the one question whose answer needs no library
         from viseme._version import __version__  # noqa: PLC0415
@@ -30,6 +32,12 @@ def main() -> None:
         app(prog_name="viseme")
 
 
-def _exit_in_order(_signal: int, _frame: FrameType | None) -> None:
-    """End as an exception does, so that files are cleaned up and threads joined."""
+def _stop_in_order(number: int, _frame: FrameType | None) -> None:
+    """End as an exception does, so that files are removed and threads joined.
+
+    That takes a moment, in which a second Ctrl-C must not stop it halfway.
+    """
+    signal.signal(number, signal.SIG_IGN)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     raise SystemExit(_TERMINATED)

@@ -34,9 +34,9 @@ def show_report(report: RenderReport, *, as_json: bool) -> None:
         return
     say(
         f"{report.duration_s:.2f} s of video in {report.elapsed_s:.2f} s: real-time factor "
-        f"{report.real_time_factor:.2f}, {report.frames / report.elapsed_s:.1f} frames a second"
+        f"{report.real_time_factor:.2f}, {report.frames / report.elapsed_s:.1f} frames a second."
     )
-    say(f"({report.backend}; {report.start_up_s:.2f} s to start up come on top).")
+    say(f"Ran on {report.backend}; starting up took another {report.start_up_s:.2f} s.")
     print(report.out)
 
 
