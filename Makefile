@@ -24,7 +24,7 @@ test: install ## install what the tests need, and run them
 	@if [ -n "$$CI" ]; then $(MAKE) --no-print-directory install-train; fi
 	$(BIN)/python -m pytest
 
-check: install ## the quick gate: format, lint, types, duplicates, generated files
+check: install-train ## the quick gate: format, lint, types, duplicates, generated files
 	scripts/check
 
 avatar: install-train ## draw and train the built-in avatar from nothing (hours; resumes)

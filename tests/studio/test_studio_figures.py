@@ -22,7 +22,7 @@ GOOD = Figures(
 )
 
 
-def series(seed: int, count: int = 200) -> np.ndarray:  # type: ignore[type-arg]
+def series(seed: int, count: int = 200) -> np.ndarray:
     return np.random.default_rng(seed).random(count).astype(np.float32)
 
 

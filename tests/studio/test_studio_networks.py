@@ -21,7 +21,7 @@ from viseme.studio.networks import (  # noqa: E402
 TINY = NetworkConfig(GeneratorConfig(ladder=(8, 8, 12, 16), fold=4, gate=True), (4, 8, 8, 8))
 
 
-def parameters(net: "torch.nn.Module") -> float:
+def parameters(net: GeneratorNet) -> float:
     return sum(p.numel() for p in net.parameters()) / 1e6
 
 

@@ -8,6 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the studio is not installed")
 
+from torch import Tensor  # noqa: E402
+
 from viseme.audio import mel_spectrogram, windows  # noqa: E402
 from viseme.audio.features import features  # noqa: E402
 from viseme.studio.batches import Batch, BatchShape, clip_patches, frame_count  # noqa: E402
@@ -48,7 +50,7 @@ class Beeps:
         )
 
 
-def weights(trainer: Trainer) -> "torch.Tensor":
+def weights(trainer: Trainer) -> Tensor:
     return torch.cat([p.detach().flatten() for p in trainer.net.parameters()])
 
 
@@ -98,7 +100,7 @@ def test_a_clip_hears_what_the_pipeline_hears() -> None:
     mel = mel_spectrogram(np.random.default_rng(0).standard_normal(30_000).astype(np.float32))
     table = np.random.default_rng(1).standard_normal((1280, 512)).astype(np.float32)
 
-    def encode(patches: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def encode(patches: np.ndarray) -> np.ndarray:
         return patches.reshape(len(patches), -1) @ table / 40
 
     expected = windows(features(mel, encode))

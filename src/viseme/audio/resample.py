@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import soxr  # type: ignore[import-untyped]
+import soxr
 from numpy.typing import ArrayLike, NDArray
 
 from viseme.audio.units import SAMPLE_RATE_HZ, Float32, Samples, check_finite

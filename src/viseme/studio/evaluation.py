@@ -19,7 +19,7 @@ from viseme.avatar import Avatar, crop_face
 from viseme.errors import AvatarError
 from viseme.rendering import RenderOptions, render
 from viseme.studio.figures import CLOSED, REST_PSNR_DB, Figures, correlations, psnr_db, seen_closed
-from viseme.studio.mouth import POSE_CHANNELS, MouthPose
+from viseme.studio.mouth import POSE_CHANNELS, REST, MouthPose
 from viseme.studio.presenter import FRAME_COUNT, HEIGHT, WIDTH, Presenter
 from viseme.studio.presenter.measure import opening
 from viseme.studio.speech import BILABIALS, SILENCE, Utterance, held_out_corpus, pose_track
@@ -99,7 +99,7 @@ def _measure(avatar: Avatar, presenter: Presenter, utterance: Utterance) -> Meas
                 opening(crop, index),
                 _squared_error(crop[region], true),
                 _squared_error(own[region], true),
-                _squared_error(crop[region], presenter.crop(index)[region]),
+                _squared_error(crop[region], presenter.crop(index, REST)[region]),
             )
         )
     columns = np.asarray(rows, np.float32).T
@@ -146,7 +146,7 @@ def _silent(measured: Measured) -> NDArray[np.bool_]:
 
 def _resting(measured: Measured) -> NDArray[np.bool_]:
     still = np.asarray([psnr_db(float(e)) >= REST_PSNR_DB for e in measured.rest_error])
-    return (measured.drawn < CLOSED) & still
+    return np.asarray((measured.drawn < CLOSED) & still, np.bool_)
 
 
 def _squared_error(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:

@@ -254,7 +254,8 @@ class LipSyncNet(nn.Module):
         clips, count = patches.shape[:2]
         features = self.encoder(patches.flatten(0, 1)).view(clips, count, -1) * valid[..., None]
         windows = features.unfold(1, 16, 1).transpose(2, 3)  # [N, K - 15, 16, 512]
-        return windows.reshape(clips, count - 15, *self.config.generator.audio_shape)
+        shape = (clips, count - 15, *self.config.generator.audio_shape)
+        return cast(Tensor, windows.reshape(shape))
 
     def forward(
         self, patches: Tensor, valid: Tensor, picks: Tensor, visual: Tensor
