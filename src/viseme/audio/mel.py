@@ -135,14 +135,23 @@ def _mel_bands() -> tuple[NDArray[np.intp], Float64, NDArray[np.intp]]:
 
 def mel_basis() -> Float64:
     """Give Slaney's triangular bands of equal area, `[80, 401]`, 55 to 7600 Hz."""
-    edges_mel = np.linspace(_hz_to_mel(LOWEST_HZ), _hz_to_mel(HIGHEST_HZ), MEL_BINS + 2)
-    edges_hz = _mel_to_hz(edges_mel)
+    edges_hz = _edges_hz()
     bins_hz = np.arange(FFT_SAMPLES // 2 + 1) * (SAMPLE_RATE_HZ / FFT_SAMPLES)
     low, peak, high = edges_hz[:-2, None], edges_hz[1:-1, None], edges_hz[2:, None]
     rising = (bins_hz - low) / (peak - low)
     falling = (high - bins_hz) / (high - peak)
     triangles: Float64 = np.maximum(0.0, np.minimum(rising, falling))
     return triangles * (2.0 / (high - low))
+
+
+def mel_centres_hz() -> Float64:
+    """Give the frequency at the middle of each band, `[80]`."""
+    return _edges_hz()[1:-1]
+
+
+def _edges_hz() -> Float64:
+    """Give the frequencies where bands begin and, one further on, peak, `[82]`."""
+    return _mel_to_hz(np.linspace(_hz_to_mel(LOWEST_HZ), _hz_to_mel(HIGHEST_HZ), MEL_BINS + 2))
 
 
 def _hz_to_mel(hz: float) -> float:

@@ -19,7 +19,7 @@ from viseme.studio.batches import (
     visual_planes,
 )
 from viseme.studio.mouth import POSE_CHANNELS, MouthPose
-from viseme.studio.speech import Corpus, training_clip
+from viseme.studio.speech import Corpus, another_throat, training_clip
 
 __all__ = ["Drawing", "DrawnSource"]
 
@@ -103,7 +103,7 @@ class DrawnSource:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """Return patches, their validity and poses of a run of frames somewhere in the speech."""
         clip = training_clip(self._corpus, rng, frames + CONTEXT_FRAMES)
-        mel = mel_spectrogram(clip.samples)
+        mel = another_throat(mel_spectrogram(clip.samples), rng)
         last = min(frame_count(len(mel)), len(clip.poses)) - frames
         first = int(np.clip(rng.integers(-EDGE_FRAMES, last + EDGE_FRAMES + 1), 0, last))
         patches, valid = clip_patches(mel, first, frames)

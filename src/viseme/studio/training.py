@@ -44,8 +44,8 @@ class TrainingOptions:
     seed: int = 0
     hearing_steps: int = 1200
     hearing: BatchShape = field(default=BatchShape(clips=24, frames=16, pictures=0))
-    drawing_steps: int = 4000
-    drawing: BatchShape = field(default=BatchShape(clips=6, frames=16, pictures=2))
+    drawing_steps: int = 3400
+    drawing: BatchShape = field(default=BatchShape(clips=10, frames=16, pictures=1))
     learning_rate: float = 1.5e-3
     warm_up_steps: int = 100
     weight_decay: float = 1e-2

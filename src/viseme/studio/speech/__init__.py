@@ -6,6 +6,7 @@ from viseme.studio.speech.corpus import build_corpus
 from viseme.studio.speech.held_out import held_out_corpus
 from viseme.studio.speech.phones import BILABIALS, SILENCE
 from viseme.studio.speech.store import Corpus
+from viseme.studio.speech.throat import another_throat
 from viseme.studio.speech.utterance import Phone, Utterance
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Corpus",
     "Phone",
     "Utterance",
+    "another_throat",
     "build_corpus",
     "held_out_corpus",
     "pose_track",
