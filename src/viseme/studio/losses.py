@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from viseme.studio.mouth import POSE_CHANNELS
+
 __all__ = ["picture_loss", "pose_loss"]
 
 MOUTH_WEIGHT = 8.0
@@ -13,6 +15,9 @@ MOUTH_WEIGHT = 8.0
 GRADIENT_WEIGHT = 0.5
 OPEN_WEIGHT = 3.0
 """The opening is what a viewer reads first, so its channel counts more than the others."""
+CLOSURE_WEIGHT = 2.0
+"""How much more a frame with its lips pressed together counts: it is short, and seen if missed."""
+OPEN, PRESS = POSE_CHANNELS.index("open"), POSE_CHANNELS.index("press")
 
 
 def picture_loss(drawn: Tensor, target: Tensor, mouth: Tensor) -> Tensor:
@@ -31,6 +36,7 @@ def picture_loss(drawn: Tensor, target: Tensor, mouth: Tensor) -> Tensor:
 
 def pose_loss(read: Tensor, poses: Tensor) -> Tensor:
     """Return the weighted squared error of poses ``[..., 8]`` in the order of `POSE_CHANNELS`."""
-    weights = torch.ones(poses.shape[-1], device=poses.device)
-    weights[1] = OPEN_WEIGHT
-    return (functional.mse_loss(read, poses, reduction="none") * weights).mean()
+    channels = torch.ones(poses.shape[-1], device=poses.device)
+    channels[OPEN] = OPEN_WEIGHT
+    frames = 1.0 + CLOSURE_WEIGHT * poses[..., PRESS : PRESS + 1]
+    return (functional.mse_loss(read, poses, reduction="none") * channels * frames).mean()
