@@ -58,7 +58,7 @@ def test_a_closure_beyond_the_end_is_not_seen() -> None:
 
 
 def test_psnr_of_one_grey_level() -> None:
-    assert psnr_db(1.0) == pytest.approx(48.13, abs=0.01)
+    assert psnr_db(np.ones(1, np.float32)) == pytest.approx(48.13, abs=0.01)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ read back from its pixels: nothing here looks inside the network.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,26 +57,36 @@ class Evaluation:
 
 
 def evaluate(
-    avatar: Avatar, *, on_progress: Callable[[int, int], None] | None = None
+    avatar: Avatar,
+    speech: Sequence[Utterance] | None = None,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Render the held-out speech with the avatar and compare it with the true drawing.
+    """Render speech with the avatar and compare it with the true drawing.
+
+    Args:
+        avatar: the one to measure.
+        speech: what it says, with known phones; the held-out voice and sentences by default.
+        on_progress: called with the number of utterances measured, and of all.
 
     Raises:
         AvatarError: the avatar is not one that the studio draws, so there is no truth to compare.
+        MissingExtraError: flite is not installed.
     """
     if avatar.frame_count != FRAME_COUNT or avatar.size != (WIDTH, HEIGHT):
         raise AvatarError(
             f"The avatar '{avatar.name}' was not drawn by the studio, so there is no true drawing "
             "to compare with; evaluate 'demo'."
         )
+    if speech is None:
+        with TemporaryDirectory(prefix="viseme-") as folder:
+            speech = list(held_out_corpus(Path(folder)))
     presenter = Presenter()
     measured = []
-    with TemporaryDirectory(prefix="viseme-") as folder:
-        corpus = held_out_corpus(Path(folder))
-        for index, utterance in enumerate(corpus):
-            measured.append(_measure(avatar, presenter, utterance))
-            if on_progress:
-                on_progress(index + 1, len(corpus))
+    for index, utterance in enumerate(speech):
+        measured.append(_measure(avatar, presenter, utterance))
+        if on_progress:
+            on_progress(index + 1, len(speech))
     return Evaluation(_figures(measured), measured)
 
 
@@ -124,8 +134,8 @@ def _figures(measured: list[Measured]) -> Figures:
         correlation_by_offset=by_offset,
         closures_seen=sum(closures),
         closures=len(closures),
-        mouth_psnr_db=psnr_db(float(error.mean())),
-        untouched_psnr_db=psnr_db(float(untouched.mean())),
+        mouth_psnr_db=float(psnr_db(error).mean()),
+        untouched_psnr_db=float(psnr_db(untouched).mean()),
         at_rest=int(resting.sum()),
         silent=len(resting),
         frames=len(spoken),
@@ -145,7 +155,7 @@ def _silent(measured: Measured) -> NDArray[np.bool_]:
 
 
 def _resting(measured: Measured) -> NDArray[np.bool_]:
-    still = np.asarray([psnr_db(float(e)) >= REST_PSNR_DB for e in measured.rest_error])
+    still = psnr_db(measured.rest_error) >= REST_PSNR_DB
     return np.asarray((measured.drawn < CLOSED) & still, np.bool_)
 
 

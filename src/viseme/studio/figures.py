@@ -38,6 +38,7 @@ class Figures:
     closures: int
     """p, b and m in the sentences."""
     mouth_psnr_db: float
+    """The mean over the spoken frames."""
     untouched_psnr_db: float
     """Of the same frames with their mouths left as they were."""
     at_rest: int
@@ -71,7 +72,7 @@ class Figures:
                 closed >= GOALS["closures"],
             ),
             (
-                "PSNR of the mouth's region",
+                "PSNR of the mouth's region, spoken frames",
                 f"{self.mouth_psnr_db:.1f} dB",
                 f"{GOALS['psnr']:.0f} dB",
                 self.mouth_psnr_db >= GOALS["psnr"],
@@ -110,9 +111,9 @@ def seen_closed(opening: Series, frame: int) -> bool:
     return bool(len(near) and near.min() < CLOSED)
 
 
-def psnr_db(squared_error: float) -> float:
-    """Return the PSNR of a mean squared error of 8-bit values."""
-    return float(10 * np.log10(255.0**2 / max(squared_error, 1e-9)))
+def psnr_db(squared_errors: Series) -> NDArray[np.float64]:
+    """Return each frame's PSNR from its mean squared error of 8-bit values."""
+    return np.asarray(10 * np.log10(255.0**2 / np.maximum(squared_errors, 1e-6)), np.float64)
 
 
 def _shifted(drawn: Series, true: Series, offset: int) -> tuple[Series, Series]:
