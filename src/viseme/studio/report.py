@@ -49,8 +49,8 @@ def _page(evaluation: Evaluation, avatar_name: str) -> str:
             "| --- | --- | --- | --- |",
             *rows,
             "",
-            f"The mouth left as it was has a PSNR of {figures.untouched_psnr_db:.1f} dB; the PSNR is the "
-            "mean over the frames that are not silent.",
+            "PSNR is the mean over the frames that are not silent; the mouth left as it was has "
+            f"{figures.untouched_psnr_db:.1f} dB.",
             "",
             f"![Opening over time, and correlation over offsets]({FIGURE_NAME})",
             "",
