@@ -201,6 +201,23 @@ def test_not_a_video(tmp_path: Path) -> None:
         open_frames(path)
 
 
+@pytest.mark.parametrize("name", ["frames.mp4", "frames.m3u8"])
+def test_a_playlist_cannot_reach_other_files(tmp_path: Path, name: str) -> None:
+    video = tmp_path / "elsewhere" / "real.ts"
+    video.parent.mkdir()
+    with av.open(str(video), "w", format="mpegts") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="bgr24")
+        container.mux([*stream.encode(frame.reformat(format="yuv420p")), *stream.encode(None)])
+    playlist = tmp_path / name
+    playlist.write_text(
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{video}\n#EXT-X-ENDLIST\n"
+    )
+    with pytest.raises(AvatarError, match=f"^{name} cannot be read as a video"):
+        VideoFrames(playlist)
+
+
 def test_damage_in_the_middle_is_named(tmp_path: Path) -> None:
     path = tmp_path / "frames.mp4"
     write_frames(path, map(numbered, range(30)), (WIDTH, HEIGHT), 14)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["VideoFrames"]
 
+_CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts"
+"""Nothing else: a playlist that poses as a video could read files outside its folder."""
 _DECODER_THREADS = 2
 """Enough to stay ahead of the networks; the other cores are theirs."""
 
@@ -99,7 +101,8 @@ class VideoFrames(FrameSource):
     def _open(self) -> VideoStream:
         """Open the file afresh, at its beginning."""
         self.close()
-        self._container = av.open(str(self._path), "r")
+        options = {"format_whitelist": _CONTAINERS}
+        self._container = av.open(f"file:{self._path}", "r", container_options=options)
         if not self._container.streams.video:
             raise AvatarError(_no_frames(self.name))
         stream = self._container.streams.video[0]

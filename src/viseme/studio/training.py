@@ -44,7 +44,7 @@ class TrainingOptions:
     seed: int = 0
     hearing_steps: int = 1200
     hearing: BatchShape = field(default=BatchShape(clips=24, frames=16, pictures=0))
-    drawing_steps: int = 4800
+    drawing_steps: int = 4400
     drawing: BatchShape = field(default=BatchShape(clips=10, frames=16, pictures=1))
     learning_rate: float = 1.5e-3
     warm_up_steps: int = 100
