@@ -19,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from viseme.avatar.frame_source import FrameSource
 from viseme.avatar.frame_store import FrameStore, chunk_starts
 from viseme.avatar.readers import Readers, ping_pong, ping_pong_index
-from viseme.avatar.sources import FrameSource
 from viseme.avatar.video_source import VideoFrames
 from viseme.avatar.video_target import write_frames
 from viseme.errors import AvatarError

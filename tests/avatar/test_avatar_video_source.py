@@ -211,9 +211,7 @@ def test_a_playlist_cannot_reach_other_files(tmp_path: Path, name: str) -> None:
         frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="bgr24")
         container.mux([*stream.encode(frame.reformat(format="yuv420p")), *stream.encode(None)])
     playlist = tmp_path / name
-    playlist.write_text(
-        f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{video}\n#EXT-X-ENDLIST\n"
-    )
+    playlist.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{video}\n#EXT-X-ENDLIST\n")
     with pytest.raises(AvatarError, match=f"^{name} cannot be read as a video"):
         VideoFrames(playlist)
 

@@ -18,8 +18,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from viseme.avatar.frame_source import FrameSource
 from viseme.avatar.readers import Readers
-from viseme.avatar.sources import FrameSource
 from viseme.errors import AvatarError
 
 __all__ = ["DEFAULT_BUDGET_BYTES", "FrameStore"]

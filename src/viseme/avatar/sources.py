@@ -1,8 +1,7 @@
-"""Where frames come from: a video or a folder of pictures, read in order from certain places."""
+"""Where frames come from: a folder of pictures, or a video."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,40 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from viseme.avatar.frame_source import FrameSource
 from viseme.avatar.image_size import image_size
 from viseme.errors import AvatarError
 
-__all__ = ["FrameSource", "ImageFrames", "image_files", "open_frames"]
+__all__ = ["ImageFrames", "image_files", "open_frames"]
 
 _IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
-
-
-class FrameSource(ABC):
-    """Frames that can be decoded, forward, from any of their entry points.
-
-    Used by one thread at a time.
-    """
-
-    name: str
-    """The name of the file or folder, for messages."""
-    size: tuple[int, int]
-    """Width and height in pixels."""
-    count: int
-    """Number of frames."""
-    entries: tuple[int, ...]
-    """Indices of the frames that decoding can begin at, ascending; the first is 0."""
-
-    @abstractmethod
-    def decode(self, start: int, stop: int) -> Iterator[NDArray[np.uint8]]:
-        """Give frames `start` to `stop` (half-open), each a new uint8 [H, W, 3] in B, G, R.
-
-        Raises:
-            AvatarError: a frame is missing or damaged.
-        """
-
-    @abstractmethod
-    def close(self) -> None:
-        """Let go of open files. Closing twice does nothing."""
 
 
 class ImageFrames(FrameSource):

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viseme.avatar.colour import to_bgr
-from viseme.avatar.sources import FrameSource
+from viseme.avatar.frame_source import FrameSource
 from viseme.errors import AvatarError
 
 if TYPE_CHECKING:
