@@ -24,7 +24,7 @@ from viseme.studio.speech.demo import demo_speech
 
 __all__ = ["write_showcase"]
 
-SHOWN = ("m", "ay", "v", "ow", "iy", "w", "s", "dh")
+SHOWN = ("p", "ay", "v", "ow", "iy", "w", "s", "dh")
 """Phonemes whose mouths tell themselves apart."""
 PICTURE_SIDE = 300
 MOVING_SIZE = (480, 270)
