@@ -51,7 +51,8 @@ class Beeps:
 
 
 def weights(trainer: Trainer) -> Tensor:
-    return torch.cat([p.detach().flatten() for p in trainer.net.parameters()])
+    joined: Tensor = torch.cat([p.detach().flatten() for p in trainer.net.parameters()])
+    return joined
 
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
