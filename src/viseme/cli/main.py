@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
 
 __all__ = ["main"]
 
+_INTERRUPTED = 130
 _TERMINATED = 128 + signal.SIGTERM
 
 
@@ -27,9 +29,25 @@ def main() -> None:
         from viseme.cli.commands import app  # noqa: PLC0415
         from viseme.cli.outcome import Reporter  # noqa: PLC0415
     except KeyboardInterrupt:
-        sys.exit(130)
-    with Reporter(arguments):
-        app(prog_name="viseme")
+        sys.exit(_INTERRUPTED)
+    try:
+        with Reporter(arguments):
+            app(prog_name="viseme")
+    except SystemExit as end:
+        if end.code in (_INTERRUPTED, _TERMINATED):
+            _leave(end.code)
+        raise
+
+
+def _leave(code: int) -> None:
+    """End the process without the interpreter's own clean-up; ours is done.
+
+    A signal can fall between the start of a thread and the `with` that would join it. Such a
+    thread, at work in a library when the interpreter ends, would abort the process.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _stop_in_order(number: int, _frame: FrameType | None) -> None:
