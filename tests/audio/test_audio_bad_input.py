@@ -46,14 +46,6 @@ def test_a_folder(tmp_path: Path) -> None:
     assert refusal(tmp_path).startswith(f"{tmp_path} is a folder: give a WAV, FLAC,")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_without_permission(tmp_path: Path) -> None:
-    path = tmp_path / "closed.wav"
-    path.write_bytes(wav(SOUND))
-    path.chmod(0)
-    assert refusal(path) == f"{path} may not be read: change its permissions."
-
-
 class Failing(io.BytesIO):
     """A file on a disk that fails after the first 100 kB."""
 

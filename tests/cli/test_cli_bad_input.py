@@ -1,7 +1,6 @@
 """Every kind of bad input: one sentence, its own exit code, and nothing left behind."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -216,7 +215,13 @@ def test_a_disk_that_fills_up(run: CommandLine) -> None:
     assert content(run.folder) == before
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
+def test_a_file_that_may_not_be_read(run: CommandLine) -> None:
+    (run.folder / "speech.wav").chmod(0)
+    done = run(*RENDER, "-o", "a.mp4")
+    assert done.returncode == 3
+    assert done.stderr == "Error: speech.wav may not be read: change its permissions.\n"
+
+
 def test_a_folder_that_cannot_be_written(run: CommandLine) -> None:
     (run.folder / "closed").mkdir(mode=0o500)
     done = run(*RENDER, "-o", "closed/a.mp4")
