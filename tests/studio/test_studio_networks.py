@@ -61,7 +61,7 @@ def test_windows_hold_sixteen_features_in_order() -> None:
     net = LipSyncNet(TINY).eval()
     patches = torch.randn(1, 18, 1, 80, 16)
     with torch.no_grad():
-        windows = net.hear(patches, torch.ones(1, 18))
+        windows = net.windows(net.hear(patches), torch.ones(1, 18))
         features = net.encoder(patches[0])
     assert windows.shape == (1, 3, 32, 16, 16)
     torch.testing.assert_close(windows[0, 2].reshape(16, 512), features[2:18])
@@ -72,7 +72,8 @@ def test_features_outside_the_sound_are_zero() -> None:
     valid = torch.ones(1, 16)
     valid[0, :3] = 0
     with torch.no_grad():
-        window = net.hear(torch.randn(1, 16, 1, 80, 16), valid).reshape(16, 512)
+        features = net.hear(torch.randn(1, 16, 1, 80, 16))
+        window = net.windows(features, valid).reshape(16, 512)
     assert (window[:3] == 0).all()
     assert (window[3:] != 0).any()
 

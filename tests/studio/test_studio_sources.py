@@ -15,7 +15,7 @@ from viseme.studio.batches import Batch, BatchShape, clip_patches, visual_planes
 from viseme.studio.drawn import DrawnSource
 from viseme.studio.mouth import POSE_CHANNELS, MouthPose
 from viseme.studio.recorded import RecordedSource, landmark_box, read_landmarks
-from viseme.studio.speech import Corpus, Phone, Utterance
+from viseme.studio.speech import PHONES, Corpus, Phone, Utterance
 from viseme.studio.speech.store import write_corpus
 
 SHAPE = BatchShape(clips=3, frames=6, pictures=2)
@@ -54,6 +54,16 @@ def same(a: Batch, b: Batch) -> bool:
 def test_a_step_always_gives_the_same_batch_and_another_step_another(drawn: DrawnSource) -> None:
     assert same(drawn.batch(5, SHAPE), drawn.batch(5, SHAPE))
     assert not same(drawn.batch(5, SHAPE), drawn.batch(6, SHAPE))
+
+
+def test_phones_are_those_that_the_poses_speak(drawn: DrawnSource) -> None:
+    """A patch's phone stands where the frame of the same time has its pose: lips closed in an m."""
+    batch = drawn.batch(2, BatchShape(clips=12, frames=60, pictures=0))
+    closed = batch.poses[:, :, POSE_CHANNELS.index("press")] > 0.6
+    m = batch.phones[:, 8 : 8 + 60] == PHONES.index("m")
+    assert m.mean() > 0.05
+    assert (closed == m).mean() > 0.93
+    assert set(np.unique(batch.phones)) <= {PHONES.index(s) for s in ("pau", "aa", "m", "iy", "s")}
 
 
 def test_every_picture_shows_the_pose_of_its_frame(drawn: DrawnSource) -> None:

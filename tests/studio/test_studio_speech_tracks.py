@@ -28,7 +28,7 @@ CHANNEL = {name: i for i, name in enumerate(POSE_CHANNELS)}
 FRAME_S = 0.04
 
 phone_rows = st.lists(
-    st.tuples(st.sampled_from(sorted(PHONES)), st.floats(0.02, 0.4)), min_size=1, max_size=25
+    st.tuples(st.sampled_from(PHONES), st.floats(0.02, 0.4)), min_size=1, max_size=25
 )
 
 
@@ -156,7 +156,7 @@ def test_no_frames() -> None:
 
 
 def test_targets_are_poses_that_the_mouth_can_take() -> None:
-    assert VOWELS | BILABIALS | LABIODENTALS | {SILENCE} <= PHONES
+    assert VOWELS | BILABIALS | LABIODENTALS | {SILENCE} <= set(PHONES)
     for target in TARGETS.values():
         for pose in (target.start.array(), target.end.array()):
             assert np.abs(pose).max() <= 1

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from viseme.audio import MEL_RATE_HZ
 from viseme.audio.features import PATCH_FRAMES, feature_count, patch_start
 from viseme.avatar import Geometry
 
@@ -23,6 +24,7 @@ __all__ = [
     "Source",
     "clip_patches",
     "frame_count",
+    "patch_times_s",
     "planes",
     "visual_planes",
 ]
@@ -48,6 +50,8 @@ class Batch:
     """``[N, K, 1, 80, 16]``, log-mel."""
     valid: NDArray[np.float32]
     """``[N, K]``, 1 where the feature exists and 0 outside the sound."""
+    phones: NDArray[np.int64]
+    """``[N, K]``, the phone in the middle of each patch, or ``[0]`` where it is not known."""
     poses: NDArray[np.float32]
     """``[N, F, 8]``, or ``[0]`` where the mouth's pose is not known (recorded data)."""
     picks: NDArray[np.int64]
@@ -81,18 +85,28 @@ def clip_patches(
     Returns patches ``[frames + 15, 1, 80, 16]`` and their validity ``[frames + 15]`` for a mel
     spectrogram ``[M, 80]`` of at least 16 frames.
     """
-    vectors = frame_count(len(mel))
-    padded = np.arange(first - 8, first + frames + 7)
-    features = np.clip(padded - 1, 0, vectors - 3)
-    starts = np.minimum(patch_starts(features), len(mel) - PATCH_FRAMES)
+    starts = _patch_starts(len(mel), first, frames)
     patches = mel[starts[:, None] + np.arange(PATCH_FRAMES)].transpose(0, 2, 1)[:, None]
-    valid = ((padded >= 0) & (padded < vectors)).astype(np.float32)
+    padded = np.arange(first - 8, first + frames + 7)
+    valid = ((padded >= 0) & (padded < frame_count(len(mel)))).astype(np.float32)
     return np.ascontiguousarray(patches, np.float32), valid
 
 
-def patch_starts(features: NDArray[np.int_]) -> NDArray[np.int_]:
-    """Return the first mel frame of each feature."""
-    return np.asarray([patch_start(int(k)) for k in features], np.int_)
+def patch_times_s(mel_frames: int, first: int, frames: int) -> NDArray[np.float64]:
+    """Return the middle of each patch that `clip_patches` cuts, in seconds: float64 [frames + 15].
+
+    Outside the sound it is the middle of the patch at its end.
+    """
+    starts = _patch_starts(mel_frames, first, frames)
+    return np.asarray((starts + PATCH_FRAMES / 2) / MEL_RATE_HZ, np.float64)
+
+
+def _patch_starts(mel_frames: int, first: int, frames: int) -> NDArray[np.int_]:
+    """Return the first mel frame of each feature that the frames hear."""
+    padded = np.arange(first - 8, first + frames + 7)
+    features = np.clip(padded - 1, 0, frame_count(mel_frames) - 3)
+    starts = np.asarray([patch_start(int(feature)) for feature in features], np.int_)
+    return np.minimum(starts, mel_frames - PATCH_FRAMES)
 
 
 def planes(crop: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:

@@ -31,7 +31,7 @@ RECIPE = TrainingOptions(
     network=NetworkConfig(GeneratorConfig(ladder=(64, 96, 160, 256), fold=4, gate=True)),
     seed=7,
 )
-CORPUS_MINUTES = 120.0
+CORPUS_MINUTES = 180.0
 ABOUT = About(
     name="demo",
     title="Demo, the built-in presenter",
@@ -100,8 +100,8 @@ def _draw_sheet(net: LipSyncNet, batch: Batch, path: Path) -> None:
     given = tensors(batch)
     with torch.no_grad():
         visual = given["visual"].float().div(255)
-        _, drawn = net.cpu()(given["patches"], given["valid"], given["picks"], visual)
-    pictures = drawn.mul(255).round().byte().numpy()
+        drawn = net.cpu()(given["patches"], given["valid"], given["picks"], visual)
+    pictures = drawn.pictures.mul(255).round().byte().numpy()
     write_sheet(
         path,
         [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -15,11 +15,12 @@ from viseme.studio.batches import (
     BatchShape,
     clip_patches,
     frame_count,
+    patch_times_s,
     planes,
     visual_planes,
 )
 from viseme.studio.mouth import POSE_CHANNELS, MouthPose
-from viseme.studio.speech import Corpus, another_throat, training_clip
+from viseme.studio.speech import Corpus, another_throat, phones_at, training_clip
 
 __all__ = ["Drawing", "DrawnSource"]
 
@@ -75,7 +76,7 @@ class DrawnSource:
         """Make the batch of one step."""
         rng = np.random.default_rng([self._seed, step])
         clips = [self._clip(rng, shape.frames) for _ in range(shape.clips)]
-        poses = np.stack([pose for _, _, pose in clips])
+        patches, valid, phones, poses = (np.stack(part) for part in zip(*clips, strict=True))
         picks = np.stack([_picks(rng, pose, shape.pictures) for pose in poses])
         size = self._geometry.inner
         visual = np.empty((picks.size, 6, size, size), np.uint8)
@@ -91,8 +92,9 @@ class DrawnSource:
             target[row] = planes(self._drawing.crop(index, MouthPose.of(pose)), self._geometry)
             mouth[row, 0] = self._mouth_weight(index)
         return Batch(
-            patches=np.stack([patches for patches, _, _ in clips]),
-            valid=np.stack([valid for _, valid, _ in clips]),
+            patches=patches,
+            valid=valid,
+            phones=phones,
             poses=poses,
             picks=picks,
             visual=visual,
@@ -102,14 +104,15 @@ class DrawnSource:
 
     def _clip(
         self, rng: np.random.Generator, frames: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Return patches, their validity and poses of a run of frames somewhere in the speech."""
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Return patches, their validity and phones, and poses of a run of frames in the speech."""
         clip = training_clip(self._corpus, rng, frames + CONTEXT_FRAMES)
         mel = another_throat(mel_spectrogram(clip.samples), rng)
         last = min(frame_count(len(mel)), len(clip.poses)) - frames
         first = int(np.clip(rng.integers(-EDGE_FRAMES, last + EDGE_FRAMES + 1), 0, last))
         patches, valid = clip_patches(mel, first, frames)
-        return patches, valid, clip.poses[first : first + frames]
+        phones = phones_at(clip.phones, patch_times_s(len(mel), first, frames))
+        return patches, valid, phones, clip.poses[first : first + frames]
 
     def _mouth_weight(self, index: int) -> NDArray[np.float32]:
         """Return 1 in the region of the lips, fading out around it: float32 ``[S, S]``."""

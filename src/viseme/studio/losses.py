@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from viseme.studio.mouth import POSE_CHANNELS
 
-__all__ = ["picture_loss", "pose_loss"]
+__all__ = ["phone_loss", "picture_loss", "pose_loss"]
 
 MOUTH_WEIGHT = 8.0
 """How much more a pixel of the mouth counts than one of the cheek."""
@@ -17,6 +17,8 @@ OPEN_WEIGHT = 3.0
 """The opening is what a viewer reads first, so its channel counts more than the others."""
 CLOSURE_WEIGHT = 2.0
 """How much more a frame with its lips pressed together counts: it is short, and seen if missed."""
+PHONE_WEIGHT = 0.03
+"""Makes the phones count about as much as the poses: an entropy in nats is the larger number."""
 OPEN, PRESS = POSE_CHANNELS.index("open"), POSE_CHANNELS.index("press")
 
 
@@ -40,3 +42,8 @@ def pose_loss(read: Tensor, poses: Tensor) -> Tensor:
     channels[OPEN] = OPEN_WEIGHT
     frames = 1.0 + CLOSURE_WEIGHT * poses[..., PRESS : PRESS + 1]
     return (functional.mse_loss(read, poses, reduction="none") * channels * frames).mean()
+
+
+def phone_loss(logits: Tensor, phones: Tensor) -> Tensor:
+    """Return the weighted cross-entropy of logits ``[N, K, phones]`` with numbers ``[N, K]``."""
+    return PHONE_WEIGHT * functional.cross_entropy(logits.flatten(0, 1), phones.flatten())

@@ -7,7 +7,7 @@ target beside the picture.
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ class MouthPose:
 
     def array(self) -> NDArray[np.float32]:
         """Return the pose as float32 [8], in the order of `POSE_CHANNELS`."""
-        return np.asarray(astuple(self), np.float32)
+        return np.asarray([getattr(self, name) for name in self.__slots__], np.float32)
 
     @classmethod
     def of(cls, values: NDArray[np.floating]) -> MouthPose:

@@ -8,21 +8,24 @@ shuffle, so that no feature map is as large as the picture; on a processor it is
 those maps that costs.
 
 Two additions are the project's own and leave the tensors as they are. With ``gate`` the last
-layer gives a fourth channel that says where to keep the reference's own pixels. And the audio
-branch has a head, used in training alone, that reads the mouth's pose from what was heard.
+layer gives a fourth channel that says where to keep the reference's own pixels. And two heads, used
+in training alone, read the phone from each feature and the mouth's pose from the audio branch: the
+phone is the same whoever speaks, which is what the features have to learn.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from viseme.audio import FEATURE_SIZE
 from viseme.studio.mouth import POSE_CHANNELS
+from viseme.studio.speech.phones import PHONES
 
 __all__ = ["AudioEncoderNet", "GeneratorConfig", "GeneratorNet", "LipSyncNet", "NetworkConfig"]
 
@@ -217,7 +220,7 @@ class AudioEncoderNet(nn.Module):
             layers += [ResidualConv(outputs)]
             inputs = outputs
         self.body = nn.Sequential(*layers)
-        self.project = nn.Linear(inputs * 5 * 2, 512)
+        self.project = nn.Linear(inputs * 5 * 2, FEATURE_SIZE)
 
     def forward(self, mel: Tensor) -> Tensor:
         """Encode patches."""
@@ -235,6 +238,17 @@ class ResidualConv(nn.Module):
         return functional.relu(x + self.body(x))
 
 
+class Drawn(NamedTuple):
+    """What a `LipSyncNet` makes of a batch."""
+
+    phones: Tensor
+    """``[N, K, len(PHONES)]``, logits."""
+    poses: Tensor
+    """``[N, F, 8]``"""
+    pictures: Tensor
+    """``[N * P, 3, S, S]``, 0..1"""
+
+
 class LipSyncNet(nn.Module):
     """Encoder and generator as they are trained: together, from mel to pixels."""
 
@@ -244,31 +258,34 @@ class LipSyncNet(nn.Module):
         self.encoder = AudioEncoderNet(config.encoder_ladder)
         self.generator = GeneratorNet(config.generator)
         top = self.generator.config.ladder[-1]
+        self.phone_head = nn.Linear(FEATURE_SIZE, len(PHONES))
         self.pose_head = nn.Linear(top, len(POSE_CHANNELS))
 
-    def hear(self, patches: Tensor, valid: Tensor) -> Tensor:
-        """Turn clips of patches ``[N, K, 1, 80, 16]`` into windows ``[N, K - 15, 32, 16, 16]``.
+    def hear(self, patches: Tensor) -> Tensor:
+        """Turn clips of patches ``[N, K, 1, 80, 16]`` into features ``[N, K, 512]``."""
+        return cast(Tensor, self.encoder(patches.flatten(0, 1)).view(*patches.shape[:2], -1))
+
+    def windows(self, features: Tensor, valid: Tensor) -> Tensor:
+        """Arrange features ``[N, K, 512]`` in windows ``[N, K - 15, 32, 16, 16]``.
 
         ``valid`` ``[N, K]`` is 0 for features outside the sound, which are zero in a window.
         """
-        clips, count = patches.shape[:2]
-        features = self.encoder(patches.flatten(0, 1)).view(clips, count, -1) * valid[..., None]
-        windows = features.unfold(1, 16, 1).transpose(2, 3)  # [N, K - 15, 16, 512]
-        shape = (clips, count - 15, *self.config.generator.audio_shape)
-        return cast(Tensor, windows.reshape(shape))
+        clips, count = valid.shape
+        windows = (features * valid[..., None]).unfold(1, 16, 1).transpose(2, 3)
+        return windows.reshape(clips, count - 15, *self.config.generator.audio_shape)
 
-    def forward(
-        self, patches: Tensor, valid: Tensor, picks: Tensor, visual: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return the poses ``[N, F, 8]`` that are heard and the crops ``[N * P, 3, S, S]`` drawn.
+    def forward(self, patches: Tensor, valid: Tensor, picks: Tensor, visual: Tensor) -> Drawn:
+        """Hear and draw; the arguments are those of a `Batch`.
 
-        The arguments are those of a `Batch`; with no picks (P = 0) nothing is drawn.
+        With no picks (P = 0) nothing is drawn, and the pictures are the references.
         """
-        windows = self.hear(patches, valid)
+        features = self.hear(patches)
+        windows = self.windows(features, valid)
         clips, frames = windows.shape[:2]
         heard = self.generator.audio(windows.flatten(0, 1))
         poses = self.pose_head(heard.mean(dim=(2, 3))).view(clips, frames, -1)
-        if not picks.numel():
-            return poses, visual[:, :3]
-        rows = torch.arange(clips, device=picks.device)[:, None] * frames + picks
-        return poses, self.generator.show(visual, heard[rows.flatten()])
+        pictures = visual[:, :3]
+        if picks.numel():
+            rows = torch.arange(clips, device=picks.device)[:, None] * frames + picks
+            pictures = self.generator.show(visual, heard[rows.flatten()])
+        return Drawn(self.phone_head(features), poses, pictures)

@@ -71,6 +71,7 @@ class RecordedSource:
         return Batch(
             patches=np.stack([patches for patches, _ in clips]),
             valid=np.stack([valid for _, valid in clips]),
+            phones=np.empty(0, np.int64),
             poses=np.empty(0, np.float32),
             picks=picks,
             visual=visual,

@@ -26,7 +26,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
 from viseme.studio.batches import Batch, BatchShape, Source
-from viseme.studio.losses import picture_loss, pose_loss
+from viseme.studio.losses import phone_loss, picture_loss, pose_loss
 from viseme.studio.networks import LipSyncNet, NetworkConfig
 
 __all__ = ["Trainer", "TrainingOptions", "tensors"]
@@ -42,9 +42,9 @@ class TrainingOptions:
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
     seed: int = 0
-    hearing_steps: int = 1200
+    hearing_steps: int = 2000
     hearing: BatchShape = field(default=BatchShape(clips=24, frames=16, pictures=0))
-    drawing_steps: int = 4400
+    drawing_steps: int = 4200
     drawing: BatchShape = field(default=BatchShape(clips=10, frames=16, pictures=1))
     learning_rate: float = 1.5e-3
     warm_up_steps: int = 100
@@ -158,13 +158,15 @@ class Trainer:
         move = {name: value.to(self.device) for name, value in batch.items()}
         visual = move["visual"].float().div(255).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            poses, drawn = self.net(move["patches"], move["valid"], move["picks"], visual)
+            drawn = self.net(move["patches"], move["valid"], move["picks"], visual)
         losses = {}
+        if move["phones"].numel():
+            losses["phone"] = phone_loss(drawn.phones.float(), move["phones"])
         if move["poses"].numel():
-            losses["pose"] = pose_loss(poses.float(), move["poses"])
+            losses["pose"] = pose_loss(drawn.poses.float(), move["poses"])
         if move["picks"].numel():
             target = move["target"].float().div(255)
-            losses["picture"] = picture_loss(drawn.float(), target, move["mouth"])
+            losses["picture"] = picture_loss(drawn.pictures.float(), target, move["mouth"])
         return losses
 
     def _learning_rate(self) -> float:

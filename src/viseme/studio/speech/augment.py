@@ -20,9 +20,11 @@ TILT_CHANCE, TILT_DB_PER_OCTAVE = 0.5, (-4.0, 3.0)
 BAND_CHANCE = 0.25
 BANDS_HZ = ((300.0, 3400.0), (120.0, 4000.0), (0.0, 5500.0), (150.0, 8000.0))
 ROOM_CHANCE, ROOM_DECAY_S, ROOM_WETNESS = 0.35, (0.05, 0.35), (0.05, 0.5)
+COMPRESSION_CHANCE, COMPRESSION, COMPRESSION_DB = 0.4, (0.2, 0.8), 15.0
 NOISE_CHANCE, NOISE_BELOW_SPEECH_DB = 0.7, (15.0, 60.0)
 GAIN_CHANCE, GAIN_DB = 0.9, (-30.0, 6.0)
 
+LEVEL_BLOCK = SAMPLE_RATE_HZ // 50
 TILT_PIVOT_HZ = 1000.0
 TILT_FLOOR_HZ = 60.0
 BAND_EDGE_OCTAVES = 0.15
@@ -59,6 +61,8 @@ def coloured(samples: Samples, rng: np.random.Generator) -> Samples:
         return samples
     result = _filtered(samples, rng)
     level = _level(result)
+    if rng.random() < COMPRESSION_CHANCE and level > 0:
+        result = _compressed(result, level, float(rng.uniform(*COMPRESSION)))
     if rng.random() < NOISE_CHANCE and level > 0:
         below_db = float(rng.uniform(*NOISE_BELOW_SPEECH_DB))
         kind = Noise(rng.choice(list(Noise)))
@@ -122,11 +126,28 @@ def _room(rng: np.random.Generator) -> NDArray[np.float64]:
     return np.asarray(response, np.float64)
 
 
+def _compressed(samples: Samples, level: float, share: float) -> Samples:
+    """Lift what is softer than the speech's level by a share of the difference, 15 dB at most.
+
+    Recorders do it, and some voices speak so: their m is as loud as their vowels.
+    """
+    below_db = -10 * np.log10(np.maximum(_powers(samples), 1e-12) / level**2)
+    lift_db = share * np.clip(below_db, 0.0, COMPRESSION_DB)
+    middles = (np.arange(len(lift_db)) + 0.5) * LEVEL_BLOCK
+    lift = 10 ** (np.interp(np.arange(len(samples)), middles, lift_db) / 20)
+    return np.asarray(samples * lift, np.float32)
+
+
 def _level(samples: Samples) -> float:
     """Return how loud the speech is, pauses apart: the root mean square of a louder 20 ms."""
-    block = SAMPLE_RATE_HZ // 50
-    powers = np.square(samples[: len(samples) // block * block]).reshape(-1, block).mean(axis=1)
+    powers = _powers(samples)
     return float(np.sqrt(np.percentile(powers, 80))) if len(powers) else 0.0
+
+
+def _powers(samples: Samples) -> NDArray[np.float32]:
+    """Return the mean square of every 20 ms."""
+    whole = len(samples) // LEVEL_BLOCK * LEVEL_BLOCK
+    return np.asarray(np.square(samples[:whole]).reshape(-1, LEVEL_BLOCK).mean(axis=1), np.float32)
 
 
 def _ratio(db: float) -> float:

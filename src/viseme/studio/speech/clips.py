@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 from viseme.studio.speech.augment import STRETCH, augment
 from viseme.studio.speech.coarticulation import pose_track
 from viseme.studio.speech.noise import Noise, speechless
+from viseme.studio.speech.phones import PHONES, SILENCE
 from viseme.studio.speech.store import Corpus
 from viseme.studio.speech.utterance import SAMPLE_RATE_HZ, Phone, Samples, shifted
 
-__all__ = ["Clip", "training_clip"]
+__all__ = ["Clip", "phones_at", "training_clip"]
 
 SPEECHLESS_CHANCE = 0.06
 SILENCE_AMONG_SPEECHLESS = 0.3
@@ -50,6 +52,17 @@ def training_clip(corpus: Corpus, rng: np.random.Generator, frame_count: int = 1
     samples, phones = augment(samples, phones, rng)
     poses = pose_track(phones, frame_count, FRAME_RATE_HZ)
     return Clip(np.ascontiguousarray(samples[:count]), poses, phones)
+
+
+def phones_at(phones: Sequence[Phone], times_s: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return which phone is spoken at each time, by its number in `PHONES`; int64 like the times.
+
+    `phones` are in order; where there is none, there is silence.
+    """
+    numbers = np.asarray([PHONES.index(phone.symbol) for phone in phones], np.int64)
+    begun = np.searchsorted([phone.start_s for phone in phones], times_s, side="right") - 1
+    heard = (begun >= 0) & (times_s < np.asarray([phone.end_s for phone in phones])[begun])
+    return np.where(heard, numbers[begun], PHONES.index(SILENCE))
 
 
 def _excerpt(

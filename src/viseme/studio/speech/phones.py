@@ -123,7 +123,8 @@ TARGETS: MappingProxyType[str, Target] = MappingProxyType(
     {symbol: _held(*row) for symbol, row in (_MONOPHTHONGS | _CONSONANTS).items()}
     | {symbol: Target(*row) for symbol, row in _DIPHTHONGS.items()}
 )
-PHONES = frozenset(TARGETS)
+PHONES: tuple[str, ...] = tuple(sorted(TARGETS))
+"""All phones; a phone's place here is its number in a batch."""
 VOWELS = frozenset(_MONOPHTHONGS) | frozenset(_DIPHTHONGS)
 
 # Mnemonics as espeak-ng 1.51 reports them for its English voices. The r inside "A@", "O@" and the

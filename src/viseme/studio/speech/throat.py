@@ -1,13 +1,15 @@
-"""The same speech from another throat: the mel spectrogram's bands moved and weighed anew.
+"""The same speech from another throat: the mel spectrogram's bands moved, mixed and weighed anew.
 
 Resampling a voice moves its pitch, its formants and its speed together. Here the formants move
 alone, as between a man's and a woman's throat (vocal tract length perturbation, Jaitly and Hinton
-2013), and a smooth curve stands for the timbre. It is what carries the hearing over to voices that
-it was not trained on.
+2013), a blur across the bands hides where the harmonics of this voice lie, a smooth curve stands
+for the timbre, and a hole for what a microphone or a noise has swallowed (Park et al. 2019). It is
+what carries the hearing over to voices that it was not trained on.
 """
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,22 +19,45 @@ __all__ = ["another_throat"]
 
 Mel = NDArray[np.float32]
 
-WARP_CHANCE, WARP = 0.7, (0.80, 1.22)
+WARP_CHANCE, WARP = 0.85, (0.78, 1.22)
 """Below 1 the formants rise, as in a shorter throat."""
-TIMBRE_CHANCE, TIMBRE_POINTS, TIMBRE_DEVIATION = 0.7, 6, 0.28
+BLUR_CHANCE, BLUR_BANDS = 0.35, (0.5, 2.0)
+TIMBRE_CHANCE, TIMBRE_POINTS, TIMBRE_DEVIATION = 0.8, 8, 0.4
 """The curve's deviation is in units of the log-mel, of which one is 12.5 dB."""
+HOLE_CHANCE, HOLE_BANDS = 0.35, (4, 14)
 LOUDEST = 4.0
 
 
 def another_throat(mel: Mel, rng: np.random.Generator) -> Mel:
     """Return a log-mel spectrogram ``[M, 80]`` as another speaker's; silence stays silence."""
+    silent = (mel <= SILENCE).all(axis=1, keepdims=True)
     if rng.random() < WARP_CHANCE:
         mel = warped(mel, float(rng.uniform(*WARP)))
+    if rng.random() < BLUR_CHANCE:
+        mel = blurred(mel, float(rng.uniform(*BLUR_BANDS)))
     if rng.random() < TIMBRE_CHANCE:
         points = rng.normal(0, TIMBRE_DEVIATION, TIMBRE_POINTS)
         bands = np.linspace(0, TIMBRE_POINTS - 1, mel.shape[1])
         curve = np.interp(bands, np.arange(TIMBRE_POINTS), points).astype(np.float32)
-        mel = np.where(mel > SILENCE, np.clip(mel + curve, SILENCE, LOUDEST), mel)
+        mel = np.clip(mel + curve, SILENCE, LOUDEST)
+    if rng.random() < HOLE_CHANCE:
+        mel = holed(mel, rng)
+    return np.where(silent, np.float32(SILENCE), mel)
+
+
+def blurred(mel: Mel, deviation: float) -> Mel:
+    """Return a spectrogram blurred across its bands by a Gaussian; time stays sharp."""
+    kernel = cv2.getGaussianKernel(9, deviation, cv2.CV_32F)
+    still = np.ones(1, np.float32)
+    return np.asarray(cv2.sepFilter2D(mel, -1, kernel, still, borderType=cv2.BORDER_REPLICATE))
+
+
+def holed(mel: Mel, rng: np.random.Generator) -> Mel:
+    """Return a spectrogram with a few neighbouring bands at the mean of each moment's bands."""
+    width = int(rng.integers(*HOLE_BANDS))
+    first = int(rng.integers(mel.shape[1] - width))
+    mel = mel.copy()
+    mel[:, first : first + width] = mel.mean(axis=1, keepdims=True)
     return mel
 
 
