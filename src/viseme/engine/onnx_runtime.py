@@ -7,6 +7,7 @@ all of its errors are translated here.
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -135,7 +136,12 @@ class OnnxRuntimeBackend(Backend):
 
 
 def _library() -> Any:
-    """Import ONNX Runtime."""
+    """Import ONNX Runtime, which from 1.29 on tells its makers of each use over the network.
+
+    It begins with that as it is imported, and also keeps a number for the user in their home;
+    later, it can only be asked to tell less.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         return importlib.import_module("onnxruntime")
     except ImportError as error:
@@ -192,6 +198,7 @@ def _spec(value: Any) -> TensorSpec:
 
 def library_errors() -> tuple[type[Exception], ...]:
     """List every error that ONNX Runtime raises by itself or through Python."""
+    _library()
     state = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
     own = [
         value

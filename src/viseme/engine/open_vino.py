@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,11 +121,30 @@ def _library() -> Any:
     """Import OpenVINO."""
     check_installed()
     try:
-        library = importlib.import_module("openvino")
-        importlib.import_module("openvino.properties.hint")
+        with _untold():
+            library = importlib.import_module("openvino")
+            importlib.import_module("openvino.properties.hint")
     except ImportError as error:
         raise MissingExtraError(f"OpenVINO cannot be loaded ({error}); {_INSTALL}.") from error
     return library
+
+
+@contextmanager
+def _untold() -> Iterator[None]:
+    """Keep OpenVINO, while it is imported, from telling its makers so over the network.
+
+    It does that through a package of its own, and uses a stub where that package is missing. The
+    only other switch is a file in the user's home, which is not ours to write.
+    """
+    telemetry = "openvino_telemetry"
+    if telemetry in sys.modules:  # whoever has imported it has made that choice
+        yield
+        return
+    sys.modules[telemetry] = None  # type: ignore[assignment]  # how Python marks what is missing
+    try:
+        yield
+    finally:
+        sys.modules.pop(telemetry, None)
 
 
 @contextmanager
