@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -251,6 +252,7 @@ def test_damage_is_named(bundle: Path, case: str) -> None:
     with pytest.raises(AvatarError, match=message) as caught:
         load_avatar(bundle)
     assert "\n" not in str(caught.value)
+    assert re.search(r"[:;] (correct|get|give|install) |; there are: ", str(caught.value))
 
 
 @pytest.mark.parametrize("name", ["frames.mp4", "generator.onnx", "audio_encoder.onnx"])

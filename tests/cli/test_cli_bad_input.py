@@ -74,7 +74,7 @@ def content(folder: Path) -> dict[str, bytes]:
         (
             ("render", "speech.wav", "-a", "full"),
             4,
-            "full is not an avatar: it has no avatar.json.",
+            "full is not an avatar: it has no avatar.json; give the folder that has it.",
         ),
         (("render", "speech.wav", "-a", "torn"), 4, "avatar.json is not valid JSON: "),
         (("info", "nobody"), 4, "There is no avatar 'nobody'; there are: "),

@@ -151,7 +151,8 @@ def open_bundle(folder: Path, *, memory_budget_bytes: int = DEFAULT_BUDGET_BYTES
         source.close()
         raise AvatarError(
             f"{source.name} has {_frames_of(*found)}, and {MANIFEST_NAME} says "
-            f"{_frames_of(*expected)}: the avatar is incomplete or mixed up ({folder})."
+            f"{_frames_of(*expected)}: the avatar is incomplete or mixed up; get it again "
+            f"({folder})."
         )
     store = FrameStore(source, budget_bytes=memory_budget_bytes)
     return Avatar(folder, manifest, boxes, store)
@@ -164,10 +165,12 @@ def read_manifest(folder: Path) -> Manifest:
         AvatarError: there is none, or it is not valid.
     """
     if not folder.is_dir():
-        raise AvatarError(f"There is no avatar folder at {folder}.")
+        raise AvatarError(f"There is no avatar folder at {folder}; check the path.")
     path = folder / MANIFEST_NAME
     if not path.exists():
-        raise AvatarError(f"{folder} is not an avatar: it has no {MANIFEST_NAME}.")
+        raise AvatarError(
+            f"{folder} is not an avatar: it has no {MANIFEST_NAME}; give the folder that has it."
+        )
     return parse_manifest(read_small_file(path))
 
 
@@ -189,13 +192,19 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
     for role, name in manifest.files:
         path = folder / name
         if not path.resolve().is_relative_to(root):
-            raise AvatarError(f"{name} leads out of the avatar's folder ({folder}).")
+            raise AvatarError(
+                f"{name} leads out of the avatar's folder; put the file itself there ({folder})."
+            )
         if not path.exists():
-            raise AvatarError(f"The avatar's file {name} is missing ({folder}).")
+            raise AvatarError(
+                f"The avatar's file {name} is missing; get the avatar again ({folder})."
+            )
         if not (path.is_file() or (role == "frames" and path.is_dir())):
-            raise AvatarError(f"{name} is not a file ({folder}).")
+            raise AvatarError(f"{name} is not a file; get the avatar again ({folder}).")
         if path.is_file() and path.stat().st_size == 0:
-            raise AvatarError(f"The avatar's file {name} is empty ({folder}).")
+            raise AvatarError(
+                f"The avatar's file {name} is empty; get the avatar again ({folder})."
+            )
 
 
 def _check_digest(folder: Path, manifest: Manifest, role: str) -> None:
@@ -204,7 +213,8 @@ def _check_digest(folder: Path, manifest: Manifest, role: str) -> None:
         found = digest(folder / name)
     except OSError as error:
         raise AvatarError(
-            f"The avatar's {name} cannot be read: {error.strerror or error} ({folder})."
+            f"The avatar's {name} cannot be read: {error.strerror or error}; check the file and "
+            f"its rights ({folder})."
         ) from error
     if found != getattr(manifest.sha256, role):
         raise AvatarError(

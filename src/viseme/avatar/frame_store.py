@@ -255,7 +255,8 @@ class _Shelf:
             if frame.shape != (height, width, 3):
                 raise AvatarError(
                     f"{self._source.name}: frame {span.start + len(frames)} is "
-                    f"{frame.shape[1]}x{frame.shape[0]}, the first is {width}x{height}."
+                    f"{frame.shape[1]}x{frame.shape[0]}, the first is {width}x{height}; "
+                    "get the avatar again."
                 )
             frame.flags.writeable = False
             frames.append(frame)

@@ -42,6 +42,7 @@ MANIFEST_NAME: Final = "avatar.json"
 
 _MAX_MANIFEST_BYTES = 2**20
 _MAX_BOXES_BYTES = 2**25
+_ADVICE = "correct it, or get the avatar again"
 _FILE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$"
 
 
@@ -124,10 +125,13 @@ def read_small_file(path: Path, max_bytes: int = _MAX_MANIFEST_BYTES) -> bytes:
             data = file.read(max_bytes + 1)
     except OSError as error:
         raise AvatarError(
-            f"The avatar's {path.name} cannot be read: {error.strerror or error} ({path})."
+            f"The avatar's {path.name} cannot be read: {error.strerror or error}; check the file "
+            f"and its rights ({path})."
         ) from error
     if len(data) > max_bytes:
-        raise AvatarError(f"The avatar's {path.name} is larger than {max_bytes} bytes ({path}).")
+        raise AvatarError(
+            f"The avatar's {path.name} is larger than {max_bytes} bytes; {_ADVICE} ({path})."
+        )
     return data
 
 
@@ -139,10 +143,14 @@ def parse_manifest(data: bytes, name: str = MANIFEST_NAME) -> Manifest:
     """
     document = _strict_json(data, name)
     if not isinstance(document, dict) or document.get("format") != "viseme-avatar":
-        raise AvatarError(f'{name} is not the manifest of an avatar: "format" is missing or other.')
+        raise AvatarError(
+            f'{name} is not the manifest of an avatar: "format" is missing or other; {_ADVICE}.'
+        )
     version = document.get("version")
     if type(version) is not int or version < 1:
-        raise AvatarError(f"{name} is not a valid manifest: version: must be a whole number.")
+        raise AvatarError(
+            f"{name} is not a valid manifest: version: must be a whole number; {_ADVICE}."
+        )
     if version > FORMAT_VERSION:
         raise AvatarError(
             f"{name} has format version {version}, and this viseme reads {FORMAT_VERSION}; "
@@ -154,7 +162,9 @@ def parse_manifest(data: bytes, name: str = MANIFEST_NAME) -> Manifest:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         fault = first["msg"].removeprefix("Value error, ")
-        raise AvatarError(f"{name} is not a valid manifest: {where}: {fault}.") from error
+        raise AvatarError(
+            f"{name} is not a valid manifest: {where}: {fault}; {_ADVICE}."
+        ) from error
 
 
 def parse_boxes(path: Path, data: bytes, size: tuple[int, int], count: int) -> tuple[Box, ...]:
@@ -171,9 +181,9 @@ def parse_boxes(path: Path, data: bytes, size: tuple[int, int], count: int) -> t
     """
     entries = _strict_json(data, path.name)
     if not isinstance(entries, list):
-        raise AvatarError(f"{path.name} must be a list of boxes, one per frame.")
+        raise AvatarError(f"{path.name} must be a list of boxes, one per frame; {_ADVICE}.")
     if len(entries) != count:
-        raise AvatarError(f"{path.name} has {len(entries)} boxes for {count} frames.")
+        raise AvatarError(f"{path.name} has {len(entries)} boxes for {count} frames; {_ADVICE}.")
     boxes = []
     for index, entry in enumerate(entries):
         if (
@@ -181,11 +191,11 @@ def parse_boxes(path: Path, data: bytes, size: tuple[int, int], count: int) -> t
             or len(entry) != 4
             or not all(type(value) is int for value in entry)
         ):
-            raise AvatarError(f"{path.name}: box {index} is not four whole numbers.")
+            raise AvatarError(f"{path.name}: box {index} is not four whole numbers; {_ADVICE}.")
         box = Box(*entry)
         fault = box.fault(*size)
         if fault is not None:
-            raise AvatarError(f"{path.name}: box {index} {fault}.")
+            raise AvatarError(f"{path.name}: box {index} {fault}; {_ADVICE}.")
         boxes.append(box)
     return tuple(boxes)
 
@@ -206,7 +216,7 @@ def _strict_json(data: bytes, name: str) -> Any:
         )
     except (ValueError, RecursionError) as error:
         fault = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise AvatarError(f"{name} is not valid JSON: {fault}.") from error
+        raise AvatarError(f"{name} is not valid JSON: {fault}; {_ADVICE}.") from error
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -47,13 +47,18 @@ def image_files(folder: Path) -> list[Path]:
         files = [path for path in folder.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES]
     except OSError as error:
         raise AvatarError(
-            f"The folder of frames cannot be read: {error.strerror or error} ({folder})."
+            f"The folder of frames cannot be read: {error.strerror or error}; check its rights "
+            f"({folder})."
         ) from error
     if not files:
-        raise AvatarError(f"The folder of frames has no PNG or JPEG files ({folder}).")
+        raise AvatarError(
+            f"The folder of frames has no PNG or JPEG files; get the avatar again ({folder})."
+        )
     for path in files:
         if not (path.stem.isascii() and path.stem.isdigit()):
-            raise AvatarError(f"{folder.name}/{path.name} is not named by a number.")
+            raise AvatarError(
+                f"{folder.name}/{path.name} is not named by a number; rename or remove it."
+            )
         if path.is_symlink():
             raise AvatarError(f"{folder.name}/{path.name} is a link; put the file itself there.")
     return sorted(files, key=lambda path: (len(path.stem.lstrip("0")), path.stem.lstrip("0")))
@@ -77,10 +82,15 @@ def _read(path: Path) -> tuple[bytes, tuple[int, int]]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise AvatarError(f"{_where(path)} cannot be read: {error.strerror or error}.") from error
+        raise AvatarError(
+            f"{_where(path)} cannot be read: {error.strerror or error}; check the file and its "
+            "rights."
+        ) from error
     size = image_size(data)
     if size is None:
-        raise AvatarError(f"{_where(path)} is not a picture, or a damaged one.")
+        raise AvatarError(
+            f"{_where(path)} is not a picture, or a damaged one; get the avatar again."
+        )
     return data, size
 
 
@@ -88,16 +98,21 @@ def _decode(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
     data, found = _read(path)
     if found != size:
         raise AvatarError(
-            f"{_where(path)} is {found[0]}x{found[1]}, the first is {size[0]}x{size[1]}."
+            f"{_where(path)} is {found[0]}x{found[1]}, the first is {size[0]}x{size[1]}; "
+            "get the avatar again."
         )
     try:
         flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        raise AvatarError(f"{_where(path)} cannot be decoded: it is damaged.") from error
+        raise AvatarError(_damaged(path)) from error
     if picture is None:
-        raise AvatarError(f"{_where(path)} cannot be decoded: it is damaged.")
+        raise AvatarError(_damaged(path))
     return np.asarray(picture, np.uint8)
+
+
+def _damaged(path: Path) -> str:
+    return f"{_where(path)} cannot be decoded: it is damaged; get the avatar again."
 
 
 def _where(path: Path) -> str:

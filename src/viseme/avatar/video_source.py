@@ -155,7 +155,7 @@ class VideoFrames(FrameSource):
 
 
 def _no_frames(name: str) -> str:
-    return f"{name} has no frames that can be found: the video is damaged."
+    return f"{name} has no frames that can be found: the video is damaged; get the avatar again."
 
 
 @contextmanager
@@ -165,4 +165,6 @@ def _translated(name: str) -> Iterator[None]:
         yield
     except (av.FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise AvatarError(f"{name} cannot be read as a video: {reason}.") from error
+        raise AvatarError(
+            f"{name} cannot be read as a video: {reason}; get the avatar again."
+        ) from error
