@@ -16,6 +16,7 @@ from viseme.video import write_video
 SOUNDS = "give a WAV, FLAC, MP3, M4A, Ogg or WebM file, or a video with sound."
 NO_HEADER = f"cannot be decoded, it is no sound or its header is damaged: {SOUNDS}"
 ENDINGS = "use .mp4, .webm, or a name without an ending for a folder of PNGs."
+TOO_LONG = 300 * "a"
 RENDER = ("render", "speech.wav", "-a", "tiny")
 
 
@@ -54,6 +55,11 @@ def content(folder: Path) -> dict[str, bytes]:
     ("arguments", "code", "sentence"),
     [
         (("render", "none.wav", "-a", "tiny"), 3, "none.wav does not exist: check the path."),
+        (
+            ("render", TOO_LONG, "-a", "tiny", "-o", "a.mp4"),
+            3,
+            f"{TOO_LONG} cannot be read (File name too long): check the path and disk.",
+        ),
         (("render", "full", "-a", "tiny"), 3, f"full is a folder: {SOUNDS}"),
         (("render", "empty.wav", "-a", "tiny"), 3, f"empty.wav {NO_HEADER}"),
         (("render", "text.wav", "-a", "tiny"), 3, f"text.wav {NO_HEADER}"),
@@ -77,6 +83,8 @@ def content(folder: Path) -> dict[str, bytes]:
             "full is not an avatar: it has no avatar.json; give the folder that has it.",
         ),
         (("render", "speech.wav", "-a", "torn"), 4, "avatar.json is not valid JSON: "),
+        (("render", "speech.wav", "-a", TOO_LONG), 4, f"There is no avatar '{TOO_LONG}'; there "),
+        (("info", TOO_LONG), 4, f"There is no avatar '{TOO_LONG}'; there are: "),
         (("info", "nobody"), 4, "There is no avatar 'nobody'; there are: "),
         ((*RENDER, "--model", "no.onnx"), 5, "There is no network at no.onnx; check the path."),
         ((*RENDER, "--model", "text.wav"), 5, "text.wav is not a network in ONNX, or is damaged; "),
@@ -126,7 +134,7 @@ def content(folder: Path) -> dict[str, bytes]:
             "'mute.mp4' is the speech itself; choose another name for the result.",
         ),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+    ids=lambda value: " ".join(value)[:80] if isinstance(value, tuple) else "",
 )
 def test_bad_input(run: CommandLine, arguments: tuple[str, ...], code: int, sentence: str) -> None:
     before = content(run.folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
@@ -69,12 +70,13 @@ def list_avatars() -> list[AvatarInfo]:
 def _find(name_or_path: str | Path) -> Path:
     """Return the folder of an avatar: by name if it is one, else by path."""
     path = Path(name_or_path)
-    if isinstance(name_or_path, str) and path.name == name_or_path:
-        for folder, _ in _places():
-            if (folder / name_or_path / MANIFEST_NAME).is_file():
-                return folder / name_or_path
-    if path.is_dir():
-        return path
+    with suppress(OSError):  # a name too long for any file
+        if isinstance(name_or_path, str) and path.name == name_or_path:
+            for folder, _ in _places():
+                if (folder / name_or_path / MANIFEST_NAME).is_file():
+                    return folder / name_or_path
+        if path.is_dir():
+            return path
     names = ", ".join(info.name for info in list_avatars()) or "none"
     raise AvatarError(f"There is no avatar {str(name_or_path)!r}; there are: {names}.")
 

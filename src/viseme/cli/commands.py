@@ -208,7 +208,7 @@ def info(
     """
     from viseme.cli.screens import show_avatar, show_network  # noqa: PLC0415
 
-    if subject.lower().endswith(".onnx") or Path(subject).is_file():
+    if subject.lower().endswith(".onnx") or _is_file(subject):
         show_network(Path(subject), as_json=as_json)
     else:
         show_avatar(subject, as_json=as_json)
@@ -251,5 +251,12 @@ def _default_out(speech: str) -> str:
     """Name the result after the speech, but never so that it would replace it."""
     stem = "speech" if speech == STANDARD_INPUT else Path(speech).stem or "speech"
     name = f"{stem}.mp4"
-    is_speech = Path(speech).exists() and Path(name).exists() and Path(name).samefile(speech)
+    is_speech = _is_file(name) and _is_file(speech) and Path(name).samefile(speech)
     return f"{stem}-viseme.mp4" if is_speech else name
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:  # a name too long for any file
+        return False

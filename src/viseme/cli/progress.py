@@ -57,7 +57,9 @@ class _Lines:
 
 
 def _count(total: int | None) -> str:
-    return "frames" if total is None else f"about {total} frames"
+    if total is None:
+        return "frames"
+    return f"about {total} frame{'' if total == 1 else 's'}"
 
 
 @contextmanager

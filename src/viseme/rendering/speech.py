@@ -60,7 +60,7 @@ def open_speech(speech: Speech, *, twice: bool = False) -> Iterator[SpeechSource
         InputError: it is none of the forms, or cannot be read.
     """
     if isinstance(speech, str | Path):
-        if twice and Path(speech).is_fifo():
+        if twice and _is_pipe(speech):
             with Path(speech).open("rb") as pipe, _copied(pipe) as copy:
                 yield copy
         else:
@@ -141,6 +141,13 @@ class _SamplesSource(SpeechSource):
 
     def duration_s(self) -> float | None:
         return float(len(self._samples) / self._rate_hz)
+
+
+def _is_pipe(path: str | Path) -> bool:
+    try:
+        return Path(path).is_fifo()
+    except OSError:  # opening it will say why
+        return False
 
 
 def _chunks(sound: Source) -> Pieces:

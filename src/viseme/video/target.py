@@ -112,7 +112,8 @@ def output_errors(path: Path) -> Iterator[None]:
     except (OSError, av.FFmpegError) as error:
         reason = _REASONS.get(error.errno or 0)
         if reason is None:
-            reason = (error.strerror or str(error)).rstrip(".").lower()
+            said = (error.strerror or str(error)).rstrip(".").lower()
+            reason = f"{said}; choose another place, or another kind of file"
         raise OutputError(f"Cannot write '{path}': {reason}.") from error
 
 
