@@ -260,8 +260,20 @@ def test_verify_finds_a_single_changed_byte(bundle: Path, name: str) -> None:
     data = bytearray((bundle / name).read_bytes())
     data[-1] ^= 1
     (bundle / name).write_bytes(bytes(data))
-    with load_avatar(bundle) as avatar, pytest.raises(AvatarError, match=f"{name} is not the file"):
+    with (
+        pytest.raises(AvatarError, match=f"{name} is not the file"),
+        load_avatar(bundle) as avatar,
+    ):
         avatar.verify()
+
+
+@pytest.mark.parametrize("name", ["generator.onnx", "audio_encoder.onnx"])
+def test_loading_finds_a_single_changed_byte_of_a_network(bundle: Path, name: str) -> None:
+    data = bytearray((bundle / name).read_bytes())
+    data[-1] ^= 1
+    (bundle / name).write_bytes(bytes(data))
+    with pytest.raises(AvatarError, match=f"{name} is not the file"):
+        load_avatar(bundle)
 
 
 def test_verify_finds_a_changed_picture(tmp_path: Path) -> None:
