@@ -204,6 +204,17 @@ def test_evaluating_needs_the_training_extra(run: CommandLine) -> None:
     assert done.stderr.endswith("); install it: pip install 'viseme[train]'.\n")
 
 
+def test_a_report_that_cannot_be_written(run: CommandLine) -> None:
+    for library in ("torch", "skia", "matplotlib"):
+        pytest.importorskip(library, reason="the studio is not installed")
+    done = run("evaluate", "tiny", "--out", "old.mp4")
+    assert done.returncode == 7
+    assert done.stderr == (
+        "Error: Cannot write 'old.mp4': file exists; choose another place, or another kind of "
+        "file.\n"
+    )
+
+
 def test_a_disk_that_fills_up(run: CommandLine) -> None:
     before = content(run.folder)
     command = 'ulimit -f 16; exec "$@"'  # blocks of 512 bytes or of 1024

@@ -10,6 +10,7 @@ from viseme.avatar import load_avatar
 from viseme.cli.outcome import say, show_json
 from viseme.cli.screens import table
 from viseme.errors import MissingExtraError
+from viseme.video.target import output_errors
 
 __all__ = ["evaluate_avatar"]
 
@@ -20,8 +21,12 @@ def evaluate_avatar(name: str, out: Path | None, *, as_json: bool) -> None:
     Raises:
         AvatarError: it is unknown, or not a drawn one.
         MissingExtraError: the studio's libraries are not installed.
+        OutputError: the report cannot be written.
     """
     evaluation, report = _studio("evaluation"), _studio("report") if out else None
+    if out:  # before minutes of work
+        with output_errors(out):
+            out.mkdir(parents=True, exist_ok=True)
     with load_avatar(name) as avatar:
 
         def on_progress(done: int, total: int) -> None:
@@ -29,7 +34,10 @@ def evaluate_avatar(name: str, out: Path | None, *, as_json: bool) -> None:
                 say(f"{done} of {total} sentences.")
 
         result = evaluation.evaluate(avatar, on_progress=on_progress)
-        page = report.write_report(result, avatar.name, out) if report else None
+        page = None
+        if report and out:
+            with output_errors(out):
+                page = report.write_report(result, avatar.name, out)
     rows = result.figures.rows()
     if as_json:
         keys = ("figure", "measured", "at_least", "met")
