@@ -12,6 +12,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MOST_BYTES = 40 * 2**20
+MOST_MEMORY_BYTES = 1.5e9
+# Runs a command, and says after it how much memory that took.
+MEASURED = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -41,8 +48,11 @@ def test_the_wheel_renders_the_demonstration(wheel: Path, tmp_path: Path) -> Non
     environment = tmp_path / "venv"
     venv.create(environment, with_pip=True)
     run(environment / "bin" / "pip", "install", "--quiet", wheel, cwd=tmp_path)
-    said = run(environment / "bin" / "viseme", "demo", "-o", "demo.mp4", "--json", cwd=tmp_path)
-    assert json.loads(said)["frames"] > 300
+    command = (environment / "bin" / "viseme", "demo", "-o", "demo.mp4", "--json")
+    said = run(sys.executable, "-c", MEASURED, *command, cwd=tmp_path).splitlines()
+    report, kilobytes = map(json.loads, said)
+    assert report["frames"] > 300
+    assert kilobytes * 1024 < MOST_MEMORY_BYTES
     with av.open(str(tmp_path / "demo.mp4")) as video:
         assert (video.streams.video[0].width, video.streams.video[0].height) == (1280, 720)
         shown_s = sum(1 for _ in video.decode(video=0)) / 25
