@@ -121,6 +121,21 @@ def test_a_progress_that_raises_ends_the_render(tmp_path: Path, tiny: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("speech", "fault"),
+    [
+        ((np.zeros(9), 0), "sample rate of 0 Hz, which must be from 1000 to 4000000"),
+        (np.array(["a", "b"]), "samples are of type <U1: give integers or floating-point numbers"),
+    ],
+)
+def test_samples_that_are_no_sound_are_refused(
+    tiny: Path, tmp_path: Path, speech: Speech, fault: str
+) -> None:
+    with pytest.raises(InputError, match=fault):
+        render_file(speech, tiny, tmp_path / "a.mp4")
+    assert list(tmp_path.iterdir()) == []
+
+
 PEAK = """
 import resource, sys
 import numpy as np

@@ -128,6 +128,8 @@ class _SamplesSource(SpeechSource):
             )
         self._samples = array[:, None] if array.ndim == 1 else array
         self._rate_hz = rate_hz
+        # Refuses what the network cannot hear before the viewers' sound is made of it.
+        audio.Resampler(rate_hz, self._samples.shape[1]).push(self._samples[:0])
 
     def samples(self) -> Iterator[Samples]:
         resampler = audio.Resampler(self._rate_hz, self._samples.shape[1])
