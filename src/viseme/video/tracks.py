@@ -12,15 +12,12 @@ import numpy as np
 from av.codec.context import Flags
 from av.container import OutputContainer
 
+from viseme.avatar.colour import BT709, LIMITED_RANGE, from_bgr
 from viseme.video.sinks import Format, Image
 from viseme.video.sound import Block
 
 __all__ = ["PictureRecipe", "PictureTrack", "SoundRecipe", "SoundTrack"]
 
-_BT709 = 1
-_LIMITED_RANGE = 1
-_FULL_RANGE = 2
-_BICUBIC_ACCURATE = 0x4 | 0x40000  # without the second flag every value is rounded down
 # The bytes of x264 and libvpx depend on their number of threads: one number everywhere, so that
 # the same frames give the same file on every machine.
 _ENCODER_THREADS = 4
@@ -67,20 +64,14 @@ class PictureTrack:
         context = stream.codec_context
         context.time_base = self._time_base
         context.thread_count = _ENCODER_THREADS
-        context.colorspace = context.color_primaries = context.color_trc = _BT709
-        context.color_range = _LIMITED_RANGE
+        context.colorspace = context.color_primaries = context.color_trc = BT709
+        context.color_range = LIMITED_RANGE
         context.flags |= int(Flags.bitexact)
         self._stream = stream
 
     def write(self, image: Image) -> None:
         """Encode the next picture."""
-        frame = av.VideoFrame.from_ndarray(_even(image), "bgr24").reformat(
-            format="yuv420p",
-            dst_colorspace=_BT709,
-            src_color_range=_FULL_RANGE,
-            dst_color_range=_LIMITED_RANGE,
-            interpolation=_BICUBIC_ACCURATE,
-        )
+        frame = from_bgr(_even(image))
         frame.pts = self._count
         frame.time_base = self._time_base
         self._container.mux(self._stream.encode(frame))
