@@ -11,19 +11,22 @@ import copy
 import warnings
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeAlias, cast
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from viseme.engine import AudioEncoder, Inferencer
 from viseme.studio.networks import LipSyncNet
 
 __all__ = ["export"]
+
+Array: TypeAlias = NDArray[np.float32]
 
 OPSET = 18
 TOLERANCE = 0.5 / 255
@@ -43,11 +46,19 @@ def export(net: LipSyncNet, generator: Path, audio_encoder: Path) -> None:
     config = net.config.generator
     visual = torch.rand(2, 6, config.size, config.size)
     audio = torch.randn(2, *config.audio_shape)
-    _write(net.generator, (visual, audio), ["input", "audio"], generator)
-    _write(net.encoder, (torch.randn(2, 1, 80, 16),), ["mel"], audio_encoder)
+    mel = torch.randn(2, 1, 80, 16)
+    pictures = _write(net.generator, (visual, audio), ["input", "audio"], generator)
+    features = _write(net.encoder, (mel,), ["mel"], audio_encoder)
+    with (
+        Inferencer(generator, backend="onnxruntime") as infer,
+        AudioEncoder(audio_encoder, backend="onnxruntime") as encode,
+    ):
+        _compare(generator, infer.infer_batch(visual.numpy(), audio.numpy()), pictures)
+        _compare(audio_encoder, encode(mel.numpy()), features)
 
 
-def _write(module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], path: Path) -> None:
+def _write(module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], path: Path) -> Array:
+    """Write a network, and return what PyTorch makes of the inputs."""
     # A copy, so that folding does not touch the module that training goes on with.
     folded = _fold_batch_norms(copy.deepcopy(module).cpu().float().eval())
     with warnings.catch_warnings():
@@ -71,7 +82,8 @@ def _write(module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], path
     _store_half(model)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
-    _compare(folded, inputs, names, path)
+    with torch.no_grad():
+        return cast(Array, folded(*inputs).numpy())
 
 
 def _fold_batch_norms(module: nn.Module) -> nn.Module:
@@ -96,18 +108,11 @@ def _store_half(model: onnx.ModelProto) -> None:
         half = numpy_helper.to_array(tensor).astype(np.float16)
         tensor.CopyFrom(numpy_helper.from_array(half, stored))
         casts.append(helper.make_node("Cast", [stored], [name], to=TensorProto.FLOAT))
-    for cast in reversed(casts):
-        model.graph.node.insert(0, cast)
+    for node in reversed(casts):
+        model.graph.node.insert(0, node)
 
 
-def _compare(module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], path: Path) -> None:
-    with torch.no_grad():
-        expected = module(*inputs).numpy()
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    feed: dict[str, NDArray[np.float32]] = {
-        name: tensor.numpy() for name, tensor in zip(names, inputs, strict=True)
-    }
-    got = session.run(None, feed)[0]
+def _compare(path: Path, got: Array, expected: Array) -> None:
     scale = max(1.0, float(np.abs(expected).max()))
     stray = float(np.abs(got - expected).max()) / scale
     if stray > TOLERANCE:
