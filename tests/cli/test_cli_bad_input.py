@@ -234,6 +234,13 @@ def test_a_disk_that_fills_up(run: CommandLine) -> None:
     assert content(run.folder) == before
 
 
+def test_a_wrong_command_line_is_told_in_json_too(run: CommandLine) -> None:
+    done = run("render", "--nonsense", "--json")
+    assert done.returncode == 2
+    assert "--nonsense" in done.stderr
+    assert json.loads(done.stdout)["error"]["exit_code"] == 2
+
+
 def test_a_file_that_may_not_be_read(run: CommandLine) -> None:
     (run.folder / "speech.wav").chmod(0)
     done = run(*RENDER, "-o", "a.mp4")

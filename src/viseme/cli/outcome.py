@@ -18,6 +18,7 @@ __all__ = ["INTERRUPTED", "Reporter", "Stopped", "say", "show_json"]
 INTERRUPTED = 130
 _BROKEN_PIPE = 141  # what a shell gives for a program that SIGPIPE has ended
 _UNEXPECTED = 1
+_WRONG_COMMAND_LINE = 2
 
 
 def say(sentence: str) -> None:
@@ -69,6 +70,8 @@ class Reporter:
         if isinstance(error, Stopped):
             error = error.cause
         if isinstance(error, SystemExit):
+            if self._json and error.code == _WRONG_COMMAND_LINE:  # Typer has said what is wrong
+                show_json(_error("UsageError", "The command line is wrong.", _WRONG_COMMAND_LINE))
             error = _flushed() or error
             if not isinstance(error, BrokenPipeError):
                 return
@@ -98,8 +101,12 @@ class Reporter:
     def _report(self, kind: str, sentence: str, code: int) -> int:
         say(sentence if code == INTERRUPTED else f"Error: {sentence}")
         if self._json:
-            show_json({"error": {"type": kind, "message": sentence, "exit_code": code}})
+            show_json(_error(kind, sentence, code))
         return code
+
+
+def _error(kind: str, sentence: str, code: int) -> dict[str, Any]:
+    return {"error": {"type": kind, "message": sentence, "exit_code": code}}
 
 
 def _flushed() -> BrokenPipeError | None:
