@@ -26,9 +26,7 @@ from viseme.avatar import (
     About,
     Avatar,
     Box,
-    CropCache,
     FrameFormat,
-    crop_inputs,
     load_avatar,
     save_bundle,
 )
@@ -95,22 +93,6 @@ def test_an_avatar_of_one_frame(tmp_path: Path) -> None:
         order = avatar.ping_pong()
         assert [next(order) for _ in range(3)] == [0, 0, 0]
         assert number_of(avatar.frame(0)) == 0
-
-
-def test_crops_are_kept_within_a_bound(bundle: Path) -> None:
-    with load_avatar(bundle) as avatar:
-        cache = CropCache(avatar, budget_bytes=3 * (3 * 168 * 168))
-        for index in avatar.ping_pong():
-            crop, visual = cache.inputs(index)
-            expected = crop_inputs(avatar.frame(index), avatar.box(index), FAMILY_168)
-            np.testing.assert_array_equal(crop, expected[0])
-            np.testing.assert_array_equal(visual, expected[1])
-            assert len(cache) <= 3
-            if index == 10:
-                break
-        assert cache.crop(10) is cache.crop(10)
-        assert cache.crop(8) is cache.crop(8)
-        assert not cache.crop(10).flags.writeable
 
 
 # -- saving --------------------------------------------------------------------------------------

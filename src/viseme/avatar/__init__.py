@@ -2,7 +2,7 @@
 
 from viseme.avatar.bundle import Avatar
 from viseme.avatar.catalogue import AvatarInfo, list_avatars, load_avatar
-from viseme.avatar.crops import CropCache, crop_face, crop_inputs, visual_input
+from viseme.avatar.crops import crop_face, crop_inputs, visual_input
 from viseme.avatar.geometry import FAMILY_168, FAMILY_328, Box, Geometry
 from viseme.avatar.saving import About, FrameFormat, save_bundle
 
@@ -13,7 +13,6 @@ __all__ = [
     "Avatar",
     "AvatarInfo",
     "Box",
-    "CropCache",
     "FrameFormat",
     "Geometry",
     "crop_face",

@@ -5,19 +5,13 @@ Everything here is derived from the full frame, so a bundle stores no crops.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from typing import Protocol
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from viseme.avatar.geometry import Box, Geometry
 
-__all__ = ["CropCache", "FrameAndBox", "crop_face", "crop_inputs", "visual_input"]
-
-_DEFAULT_CACHE_BYTES = 64 * 2**20
+__all__ = ["crop_face", "crop_inputs", "visual_input"]
 
 
 def crop_face(
@@ -109,60 +103,3 @@ def crop_inputs(
     crop_out, visual_out = out if out is not None else (None, None)
     crop = crop_face(frame, box, geometry, crop_out)
     return crop, visual_input(crop, geometry, visual_out)
-
-
-class FrameAndBox(Protocol):
-    """What the cache needs of an avatar."""
-
-    @property
-    def geometry(self) -> Geometry:
-        """The family of the avatar's network."""
-
-    def frame(self, index: int) -> NDArray[np.uint8]:
-        """Return frame `index`, uint8 [H, W, 3]."""
-
-    def box(self, index: int) -> Box:
-        """Return the face box of frame `index`."""
-
-
-class CropCache:
-    """Crops of an avatar's frames, kept because ping-pong order comes back to each of them.
-
-    It holds the crops alone, as bytes: the visual input is eight times as large and quickly made.
-    When the budget is full, the crop that was longest not asked for is dropped. Safe to share
-    between threads.
-    """
-
-    def __init__(self, avatar: FrameAndBox, *, budget_bytes: int = _DEFAULT_CACHE_BYTES) -> None:
-        self._avatar = avatar
-        crop_bytes = 3 * avatar.geometry.crop**2
-        self._capacity = max(1, budget_bytes // crop_bytes)
-        self._crops: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._crops)
-
-    def crop(self, index: int) -> NDArray[np.uint8]:
-        """Return the crop of frame `index`: uint8 [crop, crop, 3], read-only."""
-        with self._lock:
-            crop = self._crops.get(index)
-            if crop is not None:
-                self._crops.move_to_end(index)
-                return crop
-        # Made outside the lock: two threads may make the same crop, but none waits for another's.
-        avatar = self._avatar
-        crop = crop_face(avatar.frame(index), avatar.box(index), avatar.geometry)
-        crop.flags.writeable = False
-        with self._lock:
-            self._crops[index] = crop
-            while len(self._crops) > self._capacity:
-                self._crops.popitem(last=False)
-        return crop
-
-    def inputs(
-        self, index: int, visual_out: NDArray[np.float32] | None = None
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Return what `crop_inputs` gives for frame `index`; the crop is read-only."""
-        crop = self.crop(index)
-        return crop, visual_input(crop, self._avatar.geometry, visual_out)
