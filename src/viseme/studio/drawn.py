@@ -28,7 +28,7 @@ CONTEXT_FRAMES = 30
 """Frames of sound beside those trained on, so that most windows lie wholly within it."""
 REST_WEIGHT = 0.15
 """How often a mouth at rest is drawn, where one that is wide open counts 1."""
-CLOSURE_WEIGHT = 2.0
+CLOSURE_WEIGHT = 5.0
 PRESS = POSE_CHANNELS.index("press")
 EDGE_FRAMES = 6
 """How far past the ends a run may be drawn; it is moved back to begin or end with the sound."""

@@ -15,7 +15,7 @@ MOUTH_WEIGHT = 8.0
 GRADIENT_WEIGHT = 0.5
 OPEN_WEIGHT = 3.0
 """The opening is what a viewer reads first, so its channel counts more than the others."""
-CLOSURE_WEIGHT = 2.0
+CLOSURE_WEIGHT = 4.0
 """How much more a frame with its lips pressed together counts: it is short, and seen if missed."""
 PHONE_WEIGHT = 0.03
 """Makes the phones count about as much as the poses: an entropy in nats is the larger number."""
