@@ -222,6 +222,19 @@ def test_an_error_hits_its_own_job_alone(
         assert network.seen == [11, 1, 12, 2, 13, 21]
 
 
+def test_a_job_that_has_failed_waits_no_more(
+    inferencer: Inferencer, network: PlayedNetwork
+) -> None:
+    network.failures[1] = GONE
+    waiting: list[int] = []
+    scheduler = Scheduler(inferencer, on_run=lambda _: waiting.append(scheduler.waiting))
+    scheduler.submit(faces(1, 2, 3), windows(0)[0])
+    scheduler.submit(faces(11), windows(0)[0])
+    with scheduler:
+        scheduler.close(PATIENCE_S)
+    assert waiting == [1, 0]
+
+
 def test_an_error_that_nobody_foresaw_is_told_and_logged(
     inferencer: Inferencer, network: PlayedNetwork, caplog: pytest.LogCaptureFixture
 ) -> None:
