@@ -42,7 +42,7 @@ def measured(
     path = identity_generator(folder / "m.onnx", size=160, batch=batch)
     with Inferencer(path, backend=FakeBackend(played), workers=1) as inferencer:
         batching = measure_batching(inferencer, clock=played.clock)
-    return batching.rows, batching.frames_per_s
+    return batching.rows, round(batching.frames_per_s, 6)
 
 
 @pytest.mark.parametrize(
@@ -58,11 +58,11 @@ def measured(
 def test_frames_run_together_where_that_is_faster_and_short(
     tmp_path: Path, cost_s: Callable[[int], float], rows: int, rate: float
 ) -> None:
-    assert measured(tmp_path, cost_s) == (rows, pytest.approx(rate))
+    assert measured(tmp_path, cost_s) == (rows, round(rate, 6))
 
 
 def test_a_fixed_batch_that_costs_the_same_anyway_is_filled(tmp_path: Path) -> None:
-    assert measured(tmp_path, lambda rows: 0.2, batch=5) == (5, pytest.approx(25))
+    assert measured(tmp_path, lambda rows: 0.2, batch=5) == (5, 25)
 
 
 class Swayed(TimedNetwork):
@@ -89,7 +89,7 @@ class Single(TimedNetwork):
 
 
 def test_a_back_end_that_takes_one_frame_gets_one(tmp_path: Path) -> None:
-    assert measured(tmp_path, lambda rows: 0.010, Single) == (1, pytest.approx(100))
+    assert measured(tmp_path, lambda rows: 0.010, Single) == (1, 100)
 
 
 @pytest.mark.parametrize("batch", [None, 1, 3])

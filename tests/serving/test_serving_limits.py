@@ -143,9 +143,9 @@ def test_a_draining_server_lets_nothing_in_and_waits_for_what_is_in() -> None:
     books = admission()
     with ExitStack() as stack:
         stack.enter_context(books.request())
-        assert not books.draining
+        before = books.draining
         books.drain()
-        assert books.draining
+        assert (before, books.draining) == (False, True)
         with pytest.raises(UnavailableError) as caught, books.request():
             pass
         assert str(caught.value) == "The server is stopping; send the request to another, or later."
