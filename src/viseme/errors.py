@@ -8,7 +8,10 @@ The tree, with the exit code of the command line in brackets::
     ├── ModelError [5]             the network: missing, not ONNX, other shapes than ours
     ├── BackendError [6]           the back end: not installed, or failing on this machine
     ├── OutputError [7]            the result: folder not writable, disk full, unknown format
-    └── MissingExtraError [8]      a part of viseme that is not installed
+    ├── MissingExtraError [8]      a part of viseme that is not installed
+    ├── OverloadedError [9]        a server's limit is reached; try again a little later
+    ├── UnavailableError [10]      the server is stopping, or not yet ready
+    └── DeadlineError [11]         the answer was not ready in time
 
 Exit code 2 is a wrong command line, 130 an interrupt from the keyboard.
 
@@ -24,10 +27,13 @@ from typing import ClassVar
 __all__ = [
     "AvatarError",
     "BackendError",
+    "DeadlineError",
     "InputError",
     "MissingExtraError",
     "ModelError",
     "OutputError",
+    "OverloadedError",
+    "UnavailableError",
     "VisemeError",
     "VisemeWarning",
 ]
@@ -90,6 +96,35 @@ class MissingExtraError(VisemeError):
     exit_code = 8
     http_status = 501
     grpc_status = "UNIMPLEMENTED"
+
+
+class OverloadedError(VisemeError):
+    """A limit of the server is reached, and what was asked for was not begun."""
+
+    exit_code = 9
+    http_status = 429
+    grpc_status = "RESOURCE_EXHAUSTED"
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        """After how many seconds it is worth trying again, as far as one can tell."""
+
+
+class UnavailableError(VisemeError):
+    """The server is stopping, or not yet ready; another may take the request."""
+
+    exit_code = 10
+    http_status = 503
+    grpc_status = "UNAVAILABLE"
+
+
+class DeadlineError(VisemeError):
+    """The answer was not ready by the time until which its caller would wait."""
+
+    exit_code = 11
+    http_status = 504
+    grpc_status = "DEADLINE_EXCEEDED"
 
 
 class VisemeWarning(UserWarning):

@@ -19,7 +19,7 @@ def test_every_public_name_is_there_and_listed(name: str) -> None:
 
 
 def test_the_rooms_do_not_take_the_functions_places() -> None:
-    for room in ("audio", "avatar", "engine", "compose", "rendering", "video", "cli"):
+    for room in ("audio", "avatar", "engine", "compose", "rendering", "video", "serving", "cli"):
         importlib.import_module(f"viseme.{room}")
     assert callable(viseme.render)
     assert callable(viseme.render_file)

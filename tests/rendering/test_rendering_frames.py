@@ -19,10 +19,10 @@ from support.probes import (
 from support.tiny_avatar import FRAME_COUNT, SIZE, box, make_avatar, picture
 from viseme import audio
 from viseme.avatar import Avatar, load_avatar
-from viseme.engine import Backend
+from viseme.engine import AudioEncoder, Backend, Inferencer
 from viseme.engine.onnx_runtime import OnnxRuntimeBackend
 from viseme.errors import AvatarError, BackendError, InputError, ModelError
-from viseme.rendering import Frame, Renderer, RenderOptions, render
+from viseme.rendering import Frame, Networks, Renderer, RenderOptions, render
 
 PLAIN = RenderOptions(backend="onnxruntime")
 Samples = NDArray[np.float32]
@@ -269,3 +269,37 @@ def test_a_renderer_serves_one_speech_after_another(
         first = [frame.avatar_frame for frame in renderer.frames([babble])]
         second = [frame.avatar_frame for frame in renderer.frames(np.split(babble, 20))]
         assert first == second
+
+
+def test_networks_that_are_given_are_used_and_left_open(
+    no_thread_is_left: None, tmp_path: Path, tiny: Avatar, babble: Samples
+) -> None:
+    other = window_painter(tmp_path / "other.onnx")
+    options = RenderOptions(backend="onnxruntime", model=other)
+    expected = [frame.image for frame in render(babble, tiny, options)]
+    with (
+        Inferencer(other, backend="onnxruntime") as generator,
+        AudioEncoder(tiny.audio_encoder) as encoder,
+    ):
+        for _ in range(2):
+            with Renderer(tiny, networks=Networks(generator, encoder)) as renderer:
+                assert renderer.warm_up() is generator.warm_up()
+                frames = renderer.frames([babble])
+                assert all(
+                    np.array_equal(frame.image, image)
+                    for frame, image in zip(frames, expected, strict=True)
+                )
+        generator.infer(*(np.zeros(shape) for shape in ((6, 320, 320), (32, 16, 16))))
+        encoder(np.zeros((1, 1, 80, 16)))
+
+
+def test_networks_that_are_given_must_fit(
+    no_thread_is_left: None, tmp_path: Path, tiny: Avatar
+) -> None:
+    with (
+        Inferencer(noisy_generator(tmp_path / "other.onnx", size=160)) as generator,
+        AudioEncoder(tiny.audio_encoder) as encoder,
+        pytest.raises(ModelError, match="hears windows of"),
+        Renderer(tiny, networks=Networks(generator, encoder)),
+    ):
+        pass

@@ -3,22 +3,27 @@
 from viseme.engine.audio_encoder import AudioEncoder
 from viseme.engine.backend import Backend, Tensor
 from viseme.engine.backends import BACKEND_NAMES
+from viseme.engine.batching_choice import Batching, measure_batching
 from viseme.engine.choice import Candidate
 from viseme.engine.fake_backend import FakeBackend
 from viseme.engine.inferencer import Inferencer, WarmUp
 from viseme.engine.model import EncoderInfo, ModelInfo, read_encoder, read_model
+from viseme.engine.predictor import Predictor
 
 __all__ = [
     "BACKEND_NAMES",
     "AudioEncoder",
     "Backend",
+    "Batching",
     "Candidate",
     "EncoderInfo",
     "FakeBackend",
     "Inferencer",
     "ModelInfo",
+    "Predictor",
     "Tensor",
     "WarmUp",
+    "measure_batching",
     "read_encoder",
     "read_model",
 ]

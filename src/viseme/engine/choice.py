@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle, islice
+from typing import TypeVar
 
 import numpy as np
 
@@ -24,6 +25,7 @@ GAIN_MIN = 1.1
 """How many times as fast as a candidate before it another must be to be taken instead."""
 
 Runner = Callable[[Backend, Mapping[str, Tensor]], Tensor]
+Name = TypeVar("Name")
 
 _ROUNDS = 5
 _BUDGET_S = 3.0
@@ -102,7 +104,7 @@ def choose(
     return backend, tuple((timed | refused)[name] for name in openers)
 
 
-def fastest(seconds: Mapping[str, float]) -> str:
+def fastest(seconds: Mapping[Name, float]) -> Name:
     """Name the fastest, where each must beat those before it by :data:`GAIN_MIN`.
 
     So two that are as good as equal do not take turns with the noise of measuring, and pixels

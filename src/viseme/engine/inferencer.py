@@ -171,19 +171,55 @@ class Inferencer:
             InputError: if an array has another shape or type, or values that are not finite.
             BackendError: if the back end fails.
         """
-        visual = as_tensor(visual, "visual batch", (None, *self.visual_shape))
-        count = len(visual)
-        audio = as_tensor(audio, "audio window", self.audio_shape, (count, *self.audio_shape))
-        audio = np.broadcast_to(audio, (count, *self.audio_shape))
+        visual, audio = self.check_batch(visual, audio)
         engine = self._ready()
-        result = np.empty((count, *self.info.output_shape), dtype=np.float32)
+        result = np.empty((len(visual), *self.info.output_shape), dtype=np.float32)
 
         def infer_rows(rows: slice) -> None:
             result[rows] = self._run(engine, visual[rows], np.ascontiguousarray(audio[rows]))
 
-        for _ in ordered_map(infer_rows, split(count, engine.rows), workers=engine.plan.workers):
+        rows = split(len(visual), engine.rows)
+        for _ in ordered_map(infer_rows, rows, workers=engine.plan.workers):
             pass
         return result
+
+    def check_batch(self, visual: NDArray[Any], audio: NDArray[Any]) -> tuple[Tensor, Tensor]:
+        """Check a batch as :meth:`infer_batch` does, for whoever runs its frames by itself.
+
+        Returns:
+            ``[B, 6, S, S]`` and ``[B, 32, 16, 16]``, float32, not copied where they are that
+            already; one window for all is a view that has it ``B`` times.
+
+        Raises:
+            InputError: if an array has another shape or type, or values that are not finite.
+        """
+        visual = as_tensor(visual, "visual batch", (None, *self.visual_shape))
+        count = len(visual)
+        audio = as_tensor(audio, "audio window", self.audio_shape, (count, *self.audio_shape))
+        return visual, np.broadcast_to(audio, (count, *self.audio_shape))
+
+    def run(self, visual: Tensor, audio: Tensor) -> Tensor:
+        """Predict frames in one run of the network, on the thread of the caller.
+
+        This is for those who share out the runs themselves, as a server does. What comes from
+        outside goes through :meth:`check_batch` before.
+
+        Args:
+            visual: ``[b, 6, S, S]``, where ``b`` is at most the network's batch if that is fixed.
+            audio: a window for each, ``[b, 32, 16, 16]``.
+
+        Returns:
+            The pictures, float32 ``[b, 3, S, S]``, which belong to the caller.
+
+        Raises:
+            BackendError: if the back end fails, or does not take that many frames.
+        """
+        if self.info.batch is not None and len(visual) > self.info.batch:
+            raise BackendError(
+                f"{self.info.path} takes {self.info.batch} frames in a run; {len(visual)} were "
+                "given to it: share them out."
+            )
+        return self._run(self._ready(), visual, np.ascontiguousarray(audio))
 
     def map(
         self, pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]]

@@ -5,11 +5,12 @@ its place in `viseme` once imported.
 """
 
 from viseme.rendering.options import RenderOptions
-from viseme.rendering.renderer import Frame, Renderer, render
+from viseme.rendering.renderer import Frame, Networks, Renderer, render
 from viseme.rendering.speech import Speech
 
 __all__ = [
     "Frame",
+    "Networks",
     "RenderOptions",
     "Renderer",
     "Speech",

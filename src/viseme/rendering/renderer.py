@@ -14,16 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viseme.audio import FRAME_RATE_HZ, Samples, WindowStream
+from viseme.audio.features import Encode
 from viseme.audio.windows import WINDOW_SHAPE
 from viseme.avatar import Avatar, Box, Geometry, crop_inputs, load_avatar
 from viseme.compose import compose
-from viseme.engine import AudioEncoder, Backend, Inferencer, WarmUp
+from viseme.engine import AudioEncoder, Backend, Inferencer, ModelInfo, Predictor, WarmUp
 from viseme.errors import ModelError
 from viseme.rendering.options import RenderOptions
 from viseme.rendering.speech import Speech, open_speech
 from viseme.rendering.stage import Stage
 
-__all__ = ["Frame", "Renderer", "render"]
+__all__ = ["Frame", "Networks", "Renderer", "render"]
 
 _WINDOWS_AHEAD = 50  # two seconds of speech; a window takes 32 KB
 _FACES_AHEAD = 4  # a visual input takes 2.5 MB
@@ -41,6 +42,15 @@ class Frame:
     """When it is shown, in seconds from the beginning of the speech."""
     avatar_frame: int
     """Which of the avatar's frames it was made from."""
+
+
+class Networks(NamedTuple):
+    """Networks that others have open, for a renderer to use and to leave open."""
+
+    generator: Predictor
+    """Paints the face: an `Inferencer`, or what a server shares one out with."""
+    audio_encoder: Encode
+    """Hears the speech: an `AudioEncoder`, or any function that does what it does."""
 
 
 class _Face(NamedTuple):
@@ -86,12 +96,20 @@ class Renderer:
     """An avatar with its networks open, ready for any number of speeches, one at a time.
 
     `render` is this for one speech. Use it as a context manager: it opens what it needs on
-    entering and closes it on leaving, except an avatar that was given open.
+    entering and closes it on leaving, except an avatar or networks that were given open. With
+    networks that are given, what the options say of networks does not count.
     """
 
-    def __init__(self, avatar: Avatar | str | Path, options: RenderOptions | None = None) -> None:
+    def __init__(
+        self,
+        avatar: Avatar | str | Path,
+        options: RenderOptions | None = None,
+        *,
+        networks: Networks | None = None,
+    ) -> None:
         self._options = options or RenderOptions()
         self._given = avatar
+        self._networks = networks
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -120,19 +138,14 @@ class Renderer:
         """The avatar that speaks."""
         return self._avatar
 
-    @property
-    def inferencer(self) -> Inferencer:
-        """The generator network."""
-        return self._inferencer
-
     def warm_up(self) -> WarmUp:
         """Open the back end and run it until it is warm; the first frame does so otherwise."""
-        return self._inferencer.warm_up()
+        return self._generator.warm_up()
 
     def frames(self, samples: Iterable[Samples]) -> Generator[Frame, None, None]:
         """Give the frames of a speech as its samples come: blocks of float32 [n], 16 kHz mono.
 
-        Sound and faces are prepared on a thread each, predictions are made by the engine's
+        Sound and faces are prepared on a thread each, predictions are made by the generator's
         workers, and frames are composed on the consumer's thread, so that a consumer that pauses
         makes all others wait.
         """
@@ -145,12 +158,12 @@ class Renderer:
             faces = stack.enter_context(Stage(self._faces(), ahead=_FACES_AHEAD, name="faces"))
 
             def pairs() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-                # The engine takes pairs in order and gives predictions in the same order.
+                # The generator takes pairs in order and gives predictions in the same order.
                 for window, face in zip(windows, faces, strict=False):
                     waiting.append(face)
                     yield face.visual, window
 
-            predictions = stack.enter_context(closing(self._inferencer.map(pairs())))
+            predictions = stack.enter_context(closing(self._generator.map(pairs())))
             for index, prediction in enumerate(predictions):
                 face = waiting.popleft()
                 image = compose(
@@ -171,19 +184,21 @@ class Renderer:
             self._avatar = stack.enter_context(
                 load_avatar(self._given, memory_budget_bytes=options.memory_budget_bytes)
             )
-        generator = options.model or self._avatar.generator
-        self._inferencer = stack.enter_context(
+        self._generator, self._encode = self._networks or self._open_networks(stack)
+        self._geometry = _geometry(self._generator.info)
+
+    def _open_networks(self, stack: ExitStack) -> Networks:
+        options = self._options
+        generator = stack.enter_context(
             Inferencer(
-                generator,
+                options.model or self._avatar.generator,
                 backend=options.backend,
                 threads=options.threads,
                 workers=options.workers,
             )
         )
-        self._geometry = _geometry(self._inferencer)
-        self._encode = stack.enter_context(
-            AudioEncoder(options.audio_encoder or self._avatar.audio_encoder)
-        )
+        encoder = AudioEncoder(options.audio_encoder or self._avatar.audio_encoder)
+        return Networks(generator, stack.enter_context(encoder))
 
     def _windows(self, samples: Iterable[Samples]) -> Iterator[NDArray[np.float32]]:
         """Give the window of each frame, float32 [32, 16, 16]."""
@@ -200,12 +215,12 @@ class Renderer:
             yield _Face(index, frame, box, crop, visual)
 
 
-def _geometry(inferencer: Inferencer) -> Geometry:
+def _geometry(info: ModelInfo) -> Geometry:
     """Return the geometry of a generator, if it hears what the audio encoder says."""
-    if inferencer.audio_shape != WINDOW_SHAPE:
-        found, expected = list(inferencer.audio_shape), list(WINDOW_SHAPE)
+    if info.audio_shape != WINDOW_SHAPE:
+        found, expected = list(info.audio_shape), list(WINDOW_SHAPE)
         raise ModelError(
-            f"{inferencer.info.path} hears windows of {found}, and the audio encoder gives "
+            f"{info.path} hears windows of {found}, and the audio encoder gives "
             f"{expected}: use a generator that was trained with such an encoder."
         )
-    return Geometry.for_input(inferencer.info.size)
+    return Geometry.for_input(info.size)

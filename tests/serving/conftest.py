@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from played_network import PlayedNetwork
+
+from viseme.engine import Inferencer
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    assert [thread for thread in threading.enumerate() if thread not in before] == []
+
+
+@pytest.fixture(autouse=True)
+def cache_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISEME_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def network() -> PlayedNetwork:
+    return PlayedNetwork()
+
+
+@pytest.fixture
+def inferencer(network: PlayedNetwork, tmp_path: Path) -> Iterator[Inferencer]:
+    """One worker, so that the order of runs is the order of turns."""
+    with network.inferencer(tmp_path) as inferencer:
+        yield inferencer
