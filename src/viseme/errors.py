@@ -8,7 +8,8 @@ The tree, with the exit code of the command line in brackets::
     ├── ModelError [5]             the network: missing, not ONNX, other shapes than ours
     ├── BackendError [6]           the back end: not installed, or failing on this machine
     ├── OutputError [7]            the result: folder not writable, disk full, unknown format
-    └── MissingExtraError [8]      a part of viseme that is not installed
+    ├── MissingExtraError [8]      a part of viseme that is not installed
+    └── ConfigError [12]           the server's configuration: unknown keys, values that do not fit
 
 Exit code 2 is a wrong command line, 130 an interrupt from the keyboard.
 
@@ -24,6 +25,7 @@ from typing import ClassVar
 __all__ = [
     "AvatarError",
     "BackendError",
+    "ConfigError",
     "InputError",
     "MissingExtraError",
     "ModelError",
@@ -90,6 +92,14 @@ class MissingExtraError(VisemeError):
     exit_code = 8
     http_status = 501
     grpc_status = "UNIMPLEMENTED"
+
+
+class ConfigError(VisemeError):
+    """The server's configuration cannot be used, or a file that it names."""
+
+    exit_code = 12
+    http_status = 500
+    grpc_status = "FAILED_PRECONDITION"
 
 
 class VisemeWarning(UserWarning):
