@@ -12,23 +12,19 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from viseme.errors import ConfigError
-from viseme.serving.config import (
-    PREFIX,
-    Address,
+from viseme.serving.config import PREFIX, Address, ServerConfig, load_config, print_config
+from viseme.serving.config.keys import dotted, keys
+from viseme.serving.config.model import (
     AuthConfig,
     CorsConfig,
     EngineConfig,
     LimitsConfig,
     ListenConfig,
     LogConfig,
-    ServerConfig,
     TlsConfig,
     TokenLimits,
     TraceConfig,
-    load_config,
-    print_config,
 )
-from viseme.serving.config.keys import dotted, keys
 
 SECRET = "s3cr3t-t0ken-of-somebody"
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from viseme.errors import ConfigError, VisemeWarning
-from viseme.serving.config import AuthConfig, TokenLimits
+from viseme.serving.config.model import AuthConfig, TokenLimits
 from viseme.serving.tokens import Tokens, load_tokens
 
 ANNA = "anna-0123456789abcdef"

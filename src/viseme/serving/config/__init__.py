@@ -9,15 +9,10 @@ working folder or of the user's home is looked for.
 
 from viseme.serving.config.model import (
     AuthConfig,
-    CorsConfig,
-    EngineConfig,
     LimitsConfig,
-    ListenConfig,
     LogConfig,
     ServerConfig,
     TlsConfig,
-    TokenLimits,
-    TraceConfig,
 )
 from viseme.serving.config.sources import PREFIX, load_config
 from viseme.serving.config.text import print_config
@@ -27,15 +22,10 @@ __all__ = [
     "PREFIX",
     "Address",
     "AuthConfig",
-    "CorsConfig",
-    "EngineConfig",
     "LimitsConfig",
-    "ListenConfig",
     "LogConfig",
     "ServerConfig",
     "TlsConfig",
-    "TokenLimits",
-    "TraceConfig",
     "load_config",
     "print_config",
 ]
