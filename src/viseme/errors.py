@@ -11,7 +11,8 @@ The tree, with the exit code of the command line in brackets::
     ├── MissingExtraError [8]      a part of viseme that is not installed
     ├── OverloadedError [9]        a server's limit is reached; try again a little later
     ├── UnavailableError [10]      the server is stopping, or not yet ready
-    └── DeadlineError [11]         the answer was not ready in time
+    ├── DeadlineError [11]         the answer was not ready in time
+    └── ConfigError [12]           the server's configuration: unknown keys, values that do not fit
 
 Exit code 2 is a wrong command line, 130 an interrupt from the keyboard.
 
@@ -27,6 +28,7 @@ from typing import ClassVar
 __all__ = [
     "AvatarError",
     "BackendError",
+    "ConfigError",
     "DeadlineError",
     "InputError",
     "MissingExtraError",
@@ -125,6 +127,14 @@ class DeadlineError(VisemeError):
     exit_code = 11
     http_status = 504
     grpc_status = "DEADLINE_EXCEEDED"
+
+
+class ConfigError(VisemeError):
+    """The server's configuration cannot be used, or a file that it names."""
+
+    exit_code = 12
+    http_status = 500
+    grpc_status = "FAILED_PRECONDITION"
 
 
 class VisemeWarning(UserWarning):
