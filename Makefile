@@ -44,10 +44,10 @@ $(VENV)/bin/python:
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[openvino]' --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[openvino,serve]' --group dev
 	@touch $@
 
 $(VENV)/.installed-train: $(VENV)/.installed
 	@scripts/system-packages
-	$(BIN)/python -m pip install --quiet --editable '.[openvino,train]' '$(TORCH)'
+	$(BIN)/python -m pip install --quiet --editable '.[openvino,serve,train]' '$(TORCH)'
 	@touch $@
