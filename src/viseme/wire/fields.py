@@ -30,6 +30,7 @@ _LONGEST_VARINT = 10
 _LONGEST_TAG = 5  # of a tag and of a length, as in protobuf's own parsers
 _LARGEST_TAG = 2**32 - 1
 _LARGEST_LENGTH = 2**31 - 1
+_NO_TAG = "this is no field's tag"
 _FIRST_BLOCK, _LARGEST_BLOCK = 64, 2**20
 
 
@@ -81,6 +82,9 @@ def fields(message: memoryview) -> Iterator[Field]:
         if at == len(message):
             break
         field = _field(message, at)
+        # Within a group, as protobuf's own parser does, the number is not looked at.
+        if not field.number and not groups:
+            raise damaged(at, _NO_TAG)
         if field.wire_type is WireType.START_GROUP:
             groups.append(field.number)
             if len(groups) > MOST_NESTED:
@@ -112,8 +116,8 @@ def varint(message: memoryview, at: int, longest: int = _LONGEST_VARINT) -> tupl
 def _field(message: memoryview, at: int) -> Field:
     tag, start = varint(message, at, _LONGEST_TAG)
     number, kind = tag >> 3, tag & 7
-    if not number or tag > _LARGEST_TAG or kind > WireType.I32:
-        raise damaged(at, "this is no field's tag")
+    if tag > _LARGEST_TAG or kind > WireType.I32:
+        raise damaged(at, _NO_TAG)
     wire_type = WireType(kind)
     value = 0
     end = start
