@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +83,10 @@ def parse_batch_request(data: bytes | memoryview) -> BatchTensors:
 
 
 def encode_batch_request(
-    visual: NDArray[np.floating], audio: NDArray[np.floating], batch_size: int, start_frame_idx: int
+    visual: NDArray[np.floating[Any]],
+    audio: NDArray[np.floating[Any]],
+    batch_size: int,
+    start_frame_idx: int,
 ) -> bytes:
     """Write a `BatchRequest`, which is a `CompositeBatchRequest` too.
 
@@ -126,7 +130,7 @@ def parse_batch_response(data: bytes | memoryview) -> BatchAnswer:
 
 
 def encode_batch_response(
-    output: NDArray[np.floating], inference_time_ms: float, *, success: bool, error: str = ""
+    output: NDArray[np.floating[Any]], inference_time_ms: float, *, success: bool, error: str = ""
 ) -> bytes:
     """Write a `BatchResponse`.
 
@@ -181,7 +185,7 @@ def _text(message: memoryview, field: Field | None) -> str:
         raise damaged(field.start, "a text is not UTF-8") from error
 
 
-def _packed(number: int, array: NDArray[np.floating]) -> tuple[bytes | memoryview, ...]:
+def _packed(number: int, array: NDArray[np.floating[Any]]) -> tuple[bytes | memoryview, ...]:
     """Give the pieces of a packed `repeated float`; the array's own bytes where it is float32."""
     values = np.ascontiguousarray(array, FLOAT).reshape(-1)
     if not len(values):
