@@ -196,16 +196,16 @@ class LiveRequest(_message.Message):
     def __init__(self, hello: _Optional[_Union[LiveHello, _Mapping]] = ..., sound: _Optional[bytes] = ..., interrupt: _Optional[_Union[Interrupt, _Mapping]] = ..., end_of_speech: _Optional[_Union[EndOfSpeech, _Mapping]] = ...) -> None: ...
 
 class LiveHello(_message.Message):
-    __slots__ = ("avatar", "sound", "pictures", "start_frame")
+    __slots__ = ("avatar", "raw", "pictures", "start_frame")
     AVATAR_FIELD_NUMBER: _ClassVar[int]
-    SOUND_FIELD_NUMBER: _ClassVar[int]
+    RAW_FIELD_NUMBER: _ClassVar[int]
     PICTURES_FIELD_NUMBER: _ClassVar[int]
     START_FRAME_FIELD_NUMBER: _ClassVar[int]
     avatar: str
-    sound: RawSound
+    raw: RawSound
     pictures: PictureOutput
     start_frame: int
-    def __init__(self, avatar: _Optional[str] = ..., sound: _Optional[_Union[RawSound, _Mapping]] = ..., pictures: _Optional[_Union[PictureOutput, _Mapping]] = ..., start_frame: _Optional[int] = ...) -> None: ...
+    def __init__(self, avatar: _Optional[str] = ..., raw: _Optional[_Union[RawSound, _Mapping]] = ..., pictures: _Optional[_Union[PictureOutput, _Mapping]] = ..., start_frame: _Optional[int] = ...) -> None: ...
 
 class Interrupt(_message.Message):
     __slots__ = ()
