@@ -127,7 +127,7 @@ def test_zero_is_not_said_in_each_enumeration() -> None:
 @pytest.mark.parametrize("name", ["lipsync.proto", "viseme/v1/viseme.proto"])
 def test_all_that_a_proto_declares_is_documented(name: str, tmp_path: Path) -> None:
     described = tmp_path / "descriptors"
-    command = ["grpc_tools.protoc", "-I", PROTOS, "--include_source_info", name]
+    command = ["grpc_tools.protoc", f"-I{PROTOS}", "--include_source_info", name]
     subprocess.run(
         [sys.executable, "-m", *command, f"--descriptor_set_out={described}"], check=True
     )
