@@ -4,6 +4,7 @@ The tree, with the exit code of the command line in brackets::
 
     VisemeError [1]
     ├── InputError [3]             the speech: missing, unreadable, soundless, damaged samples
+    │   └── WireError [3]          a message that is damaged
     ├── AvatarError [4]            the avatar: unknown, damaged, of another format version
     ├── ModelError [5]             the network: missing, not ONNX, other shapes than ours
     ├── BackendError [6]           the back end: not installed, or failing on this machine
@@ -38,6 +39,7 @@ __all__ = [
     "UnavailableError",
     "VisemeError",
     "VisemeWarning",
+    "WireError",
 ]
 
 
@@ -58,6 +60,10 @@ class InputError(VisemeError):
     exit_code = 3
     http_status = 400
     grpc_status = "INVALID_ARGUMENT"
+
+
+class WireError(InputError):
+    """A message is damaged, or cannot be encoded."""
 
 
 class AvatarError(VisemeError):

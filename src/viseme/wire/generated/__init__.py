@@ -1,0 +1,1 @@
+"""Made by scripts/generate-protos from proto/; not edited."""
