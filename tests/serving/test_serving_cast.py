@@ -16,6 +16,8 @@ from viseme.errors import AvatarError, BackendError, ModelError, UnavailableErro
 from viseme.rendering import RenderOptions, render
 from viseme.serving import Cast, CastOptions, GeneratorOptions, Lane, RunReport
 
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
+
 PLAIN = GeneratorOptions(backend="onnxruntime", workers=2, threads=1)
 
 

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from viseme.serving.job import Job, Lane
 from viseme.serving.lanes import PATIENCE, Lanes
 
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
+
 
 def job(frames: int, lane: Lane = Lane.PROMPT, stream: object | None = None) -> Job:
     inputs = np.zeros((frames, 1), np.float32)

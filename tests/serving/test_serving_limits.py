@@ -21,6 +21,8 @@ from hypothesis.stateful import (
 from viseme.errors import InputError, OverloadedError, UnavailableError
 from viseme.serving import Admission, Limits, Load
 
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
+
 SMALL = Limits(requests=6, frames=40, request_bytes=1000, message_bytes=500, streams=3, clips=2)
 
 

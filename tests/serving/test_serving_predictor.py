@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from played_network import GONE, PATIENCE_S, PlayedNetwork, faces, numbers_of, windows
 
+from support.played_network import GONE, PATIENCE_S, PlayedNetwork, faces, numbers_of, windows
 from support.probes import window_painter
 from support.tiny_avatar import make_avatar
 from viseme.avatar import load_avatar
@@ -18,6 +18,8 @@ from viseme.engine import AudioEncoder, Inferencer, Predictor, Tensor
 from viseme.errors import BackendError, DeadlineError, InputError, UnavailableError
 from viseme.rendering import Networks, Renderer, RenderOptions, render
 from viseme.serving import Lane, LanePredictor, Scheduler
+
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 
 def pairs(*numbers: int) -> Iterator[tuple[Tensor, Tensor]]:

@@ -15,12 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from played_network import GONE, PATIENCE_S, PlayedNetwork, faces, numbers_of, windows
 
+from support.played_network import GONE, PATIENCE_S, PlayedNetwork, faces, numbers_of, windows
 from support.probes import noisy_generator
 from viseme.engine import Inferencer, Tensor
 from viseme.errors import BackendError, DeadlineError, InputError, UnavailableError
 from viseme.serving import Lane, RunReport, Scheduler
+
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 THREADS = 12
 STOPPING = "The server is stopping; send the request to another, or later."

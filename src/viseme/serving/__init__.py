@@ -1,4 +1,4 @@
-"""The server: its configuration, who may come in, whose frame is next, what is held open for all."""
+"""The server: its configuration, who may come in, whose frame is next, what is held open."""
 
 from viseme.serving.cast import Cast, CastOptions, CastReport
 from viseme.serving.job import Lane

@@ -6,11 +6,9 @@ import math
 import threading
 
 from viseme.audio import FRAME_RATE_HZ
+from viseme.serving.limits import LIVE_SHARE
 
 __all__ = ["Averages", "live_frames_per_second", "streams_that_fit"]
-
-LIVE_SHARE = 0.8
-"""The part of a machine that live streams may fill: at all of it, every hitch is seen."""
 
 _WEIGHT = 0.02
 """Of a new figure in an average: the last fifty or so count, two seconds of a stream."""

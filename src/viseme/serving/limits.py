@@ -13,7 +13,7 @@ from viseme.audio import FRAME_RATE_HZ
 from viseme.errors import InputError, OverloadedError
 from viseme.serving.job_queue import stopping
 
-__all__ = ["Admission", "Limits", "Load"]
+__all__ = ["LIVE_SHARE", "Admission", "Limits", "Load"]
 
 BATCH_MAX = 25
 """Frames in the largest request of the contract that existing clients speak."""

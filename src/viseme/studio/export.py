@@ -11,7 +11,7 @@ import copy
 import warnings
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import onnx
@@ -76,7 +76,8 @@ def _write(module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], path
         )
     model = onnx.load(path)
     del model.metadata_props[:]
-    for part in (*model.graph.node, *model.graph.value_info, model.graph):
+    parts: tuple[Any, ...] = (*model.graph.node, *model.graph.value_info, model.graph)
+    for part in parts:
         del part.metadata_props[:]
         part.doc_string = ""
     _store_half(model)

@@ -5,21 +5,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from played_network import PlayedNetwork
 
+from support.played_network import PlayedNetwork
 from viseme.engine import Inferencer
 
 
 @pytest.fixture(autouse=True)
+def cache_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep the tests' choices apart from the user's and from each other's."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("VISEME_CACHE_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture
 def no_thread_is_left() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     assert [thread for thread in threading.enumerate() if thread not in before] == []
-
-
-@pytest.fixture(autouse=True)
-def cache_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VISEME_CACHE_DIR", str(tmp_path / "cache"))
 
 
 @pytest.fixture
