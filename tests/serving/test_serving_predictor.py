@@ -81,10 +81,11 @@ def test_closing_cancels_what_has_not_begun(scheduler: Scheduler, network: Playe
         while True:
             yield from pairs(1)
 
+    network.hold()
+    network.let_one_go()
     with closing(LanePredictor(scheduler, Lane.BULK).map(endless())) as pictures:
         next(pictures)
-        network.hold()
-        network.wait_until_begun()
+        network.wait_until_begun(2)
     assert scheduler.waiting == 0
     network.let_go()
 

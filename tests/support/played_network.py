@@ -65,6 +65,10 @@ class PlayedNetwork:
         for _ in range(runs):
             assert self._begun.acquire(timeout=PATIENCE_S)
 
+    def let_one_go(self) -> None:
+        """Let one run end, the one that is held or the next that would be."""
+        self._may_end.release()
+
     def let_go(self) -> None:
         """Let all runs end, those that are held and those that will come."""
         self._held = False
