@@ -278,9 +278,10 @@ def test_asyncio_awaits_and_cancels(inferencer: Inferencer, network: PlayedNetwo
         answered = asyncio.wrap_future(scheduler.submit(faces(1), windows(1)[0]))
         cancelled = asyncio.wrap_future(scheduler.submit(faces(11), windows(1)[0]))
         cancelled.cancel()
-        # The cancelling of a wrapped future is passed on by the loop's next round.
         with pytest.raises(asyncio.CancelledError):
             await cancelled
+        # The cancelling of a wrapped future is passed on by the loop's next round.
+        await asyncio.sleep(0)
         network.let_go()
         return numbers_of(await answered)
 
