@@ -198,4 +198,5 @@ def test_a_key_that_everyone_can_read_is_a_warning(authority: Authority) -> None
     pair = authority.issue("server")
     pair.key.chmod(0o644)
     with pytest.warns(VisemeWarning, match="Every user of this machine can read the key file"):
-        load(pair)
+        tls = load(pair)
+    assert tls.for_uvicorn()["ssl_keyfile"] == str(pair.key)  # warned of, and used
