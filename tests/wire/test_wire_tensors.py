@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from wire_encodings import Piece, packed, requests, scalar, unpacked
@@ -87,6 +87,7 @@ def test_every_valid_encoding_is_read(request: list[Piece]) -> None:
 
 @settings(deadline=None)
 @given(arrays, st.floats(), st.booleans(), st.text())
+@example(np.empty(0, np.float32), -0.0, False, "")
 def test_generated_classes_read_our_responses(
     output: Array, time_ms: float, success: bool, error: str
 ) -> None:

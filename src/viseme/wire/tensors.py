@@ -140,12 +140,13 @@ def encode_batch_response(
         success: whether `output` is the answer.
         error: what was wrong, or nothing.
     """
-    time = _tag(_INFERENCE_TIME_MS, WireType.I64) + struct.pack("<d", inference_time_ms)
+    milliseconds = struct.pack("<d", inference_time_ms)
     text = error.encode("utf-8", errors="replace")
     return b"".join(
         [
             *_packed(_OUTPUT_FRAMES, output),
-            time if inference_time_ms else b"",
+            # Left out by its bits and not its value, as -0.0 is not what a reader assumes.
+            *((_tag(_INFERENCE_TIME_MS, WireType.I64), milliseconds) if any(milliseconds) else ()),
             _number(_SUCCESS, success),
             *((_tag(_ERROR, WireType.LEN), _varint(len(text)), text) if text else ()),
         ]
