@@ -23,12 +23,19 @@ from viseme.studio.networks import GeneratorConfig, LipSyncNet, NetworkConfig
 from viseme.studio.presenter import FRAME_COUNT, Presenter
 from viseme.studio.sheet import write_sheet
 from viseme.studio.speech import build_corpus
-from viseme.studio.training import Trainer, TrainingOptions, tensors
+from viseme.studio.training import Phase, Trainer, TrainingOptions, tensors
 
 __all__ = ["make_demo"]
 
 RECIPE = TrainingOptions(
-    network=NetworkConfig(GeneratorConfig(ladder=(64, 96, 160, 256), fold=4, gate=True)),
+    network=NetworkConfig(
+        GeneratorConfig(ladder=(64, 96, 160, 256), fold=4, up_expand=1, gate=True)
+    ),
+    phases=(
+        Phase("hearing", 3000, BatchShape(clips=16, frames=16, pictures=0), (1.5e-3, 5e-5)),
+        Phase("drawing", 3400, BatchShape(clips=6, frames=8, pictures=2), (1.5e-3, 3e-4), True),
+        Phase("both", 600, BatchShape(clips=10, frames=16, pictures=1), (3e-4, 1.5e-5)),
+    ),
     seed=7,
 )
 CORPUS_MINUTES = 180.0

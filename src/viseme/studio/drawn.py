@@ -20,7 +20,15 @@ from viseme.studio.batches import (
     visual_planes,
 )
 from viseme.studio.mouth import POSE_CHANNELS, MouthPose
-from viseme.studio.speech import Corpus, another_throat, phones_at, training_clip
+from viseme.studio.speech import (
+    SHORTEST,
+    Corpus,
+    another_manner,
+    another_throat,
+    phones_at,
+    pose_track,
+    training_clip,
+)
 
 __all__ = ["Drawing", "DrawnSource"]
 
@@ -28,7 +36,7 @@ CONTEXT_FRAMES = 30
 """Frames of sound beside those trained on, so that most windows lie wholly within it."""
 REST_WEIGHT = 0.15
 """How often a mouth at rest is drawn, where one that is wide open counts 1."""
-CLOSURE_WEIGHT = 5.0
+CLOSURE_WEIGHT = 4.0
 PRESS = POSE_CHANNELS.index("press")
 EDGE_FRAMES = 6
 """How far past the ends a run may be drawn; it is moved back to begin or end with the sound."""
@@ -106,13 +114,15 @@ class DrawnSource:
         self, rng: np.random.Generator, frames: int
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Return patches, their validity and phones, and poses of a run of frames in the speech."""
-        clip = training_clip(self._corpus, rng, frames + CONTEXT_FRAMES)
-        mel = another_throat(mel_spectrogram(clip.samples), rng)
-        last = min(frame_count(len(mel)), len(clip.poses)) - frames
+        clip = training_clip(self._corpus, rng, round(frames / SHORTEST) + CONTEXT_FRAMES)
+        mel, spoken = another_manner(mel_spectrogram(clip.samples), clip.phones, rng)
+        mel = another_throat(mel, rng)
+        last = frame_count(len(mel)) - frames
         first = int(np.clip(rng.integers(-EDGE_FRAMES, last + EDGE_FRAMES + 1), 0, last))
         patches, valid = clip_patches(mel, first, frames)
-        phones = phones_at(clip.phones, patch_times_s(len(mel), first, frames))
-        return patches, valid, phones, clip.poses[first : first + frames]
+        phones = phones_at(spoken, patch_times_s(len(mel), first, frames))
+        poses = pose_track(spoken, first + frames)
+        return patches, valid, phones, poses[first:]
 
     def _mouth_weight(self, index: int) -> NDArray[np.float32]:
         """Return 1 in the region of the lips, fading out around it: float32 ``[S, S]``."""

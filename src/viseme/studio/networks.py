@@ -41,6 +41,9 @@ class GeneratorConfig:
     """Channels from the finest scale to the coarsest; each step halves the picture."""
     fold: int = 1
     """Side of the pixel blocks folded into channels before the first layer (1, 2 or 4)."""
+    up_expand: int = 2
+    """By how much the first block of an up widens what it joins. The last of them works on the
+    largest maps of all, so 1 saves a fifth of a drawing's time."""
     gate: bool = False
     """Whether a fourth output channel blends the drawn pixels with the reference's."""
     size: int = 320
@@ -98,11 +101,11 @@ def folding(inputs: int, outputs: int, fold: int) -> nn.Conv2d:
 
 
 class InvertedResidual(nn.Module):
-    """1x1 expand by 2, 3x3 depthwise, 1x1 project; a residual where shape allows."""
+    """1x1 expand (by 2), 3x3 depthwise, 1x1 project; a residual where shape allows."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int = 1, expand: int = 2) -> None:
         super().__init__()
-        hidden = inputs * 2
+        hidden = inputs * expand
         self.residual = stride == 1 and inputs == outputs
         self.body = nn.Sequential(
             *conv(inputs, hidden, 1),
@@ -117,19 +120,19 @@ class InvertedResidual(nn.Module):
         return x + y if self.residual else y
 
 
-def double(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    """Return the two blocks that make a stage of the U-Net."""
+def double(inputs: int, outputs: int, stride: int = 1, expand: int = 2) -> nn.Sequential:
+    """Return the two blocks that make a stage of the U-Net; `expand` is the first one's."""
     return nn.Sequential(
-        InvertedResidual(inputs, outputs, stride), InvertedResidual(outputs, outputs)
+        InvertedResidual(inputs, outputs, stride, expand), InvertedResidual(outputs, outputs)
     )
 
 
 class Up(nn.Module):
     """Twice the side by bilinear interpolation, joined with the skip, then a double block."""
 
-    def __init__(self, inputs: int, skip: int, outputs: int) -> None:
+    def __init__(self, inputs: int, skip: int, outputs: int, expand: int) -> None:
         super().__init__()
-        self.blocks = double(inputs + skip, outputs)
+        self.blocks = double(inputs + skip, outputs, expand=expand)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         x = functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=True)
@@ -178,7 +181,8 @@ class GeneratorNet(nn.Module):
         skips = ladder[-2::-1]
         outputs = (*skips[1:], ladder[0])
         inputs = (fused, *outputs)
-        self.ups = nn.ModuleList(Up(*stage) for stage in zip(inputs, skips, outputs, strict=False))
+        stages = zip(inputs, skips, outputs, strict=False)
+        self.ups = nn.ModuleList(Up(*stage, config.up_expand) for stage in stages)
         planes = (4 if config.gate else 3) * config.fold**2
         kernel = 1 if config.fold == 1 else 3
         self.head = nn.Conv2d(ladder[0], planes, kernel, padding=kernel // 2)
@@ -260,6 +264,10 @@ class LipSyncNet(nn.Module):
         top = self.generator.config.ladder[-1]
         self.phone_head = nn.Linear(FEATURE_SIZE, len(PHONES))
         self.pose_head = nn.Linear(top, len(POSE_CHANNELS))
+
+    def hearing_parts(self) -> tuple[nn.Module, ...]:
+        """Return the parts that see no picture: encoder, audio branch and the heads on them."""
+        return self.encoder, self.generator.audio, self.phone_head, self.pose_head
 
     def hear(self, patches: Tensor) -> Tensor:
         """Turn clips of patches ``[N, K, 1, 80, 16]`` into features ``[N, K, 512]``."""

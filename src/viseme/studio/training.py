@@ -1,14 +1,14 @@
-"""The trainer: first the hearing alone, then hearing and drawing together.
+"""The trainer: the hearing first, then the drawing, in phases that a recipe names.
 
 Hearing comes first because it is cheap and because the picture's gradient is nearly blind until
-the network knows when the mouth moves. In the second part every step draws a few frames of each
-clip and goes on learning the poses of all of them, so that encoder and generator grow together.
+the network knows when the mouth moves. A phase that draws may leave the hearing as it is, which
+costs less, or go on with it: then encoder and generator grow together.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +22,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset
 
 from viseme.studio.batches import Batch, BatchShape, Source
@@ -37,17 +37,30 @@ Tensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
+class Phase:
+    """A number of steps that learn the same things."""
+
+    name: str
+    steps: int
+    shape: BatchShape
+    learning_rates: tuple[float, float]
+    """At its beginning and at its end; between them the rate falls along a cosine."""
+    hearing_rests: bool = False
+    """Whether only the drawing is learned; encoder and audio branch stay as they are."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingOptions:
     """The recipe; with the seed it determines the weights up to the machine's rounding."""
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
     seed: int = 0
-    hearing_steps: int = 2000
-    hearing: BatchShape = field(default=BatchShape(clips=24, frames=16, pictures=0))
-    drawing_steps: int = 4200
-    drawing: BatchShape = field(default=BatchShape(clips=10, frames=16, pictures=1))
-    learning_rate: float = 1.5e-3
+    phases: tuple[Phase, ...] = (
+        Phase("hearing", 2000, BatchShape(clips=24, frames=16, pictures=0), (1.5e-3, 5e-4)),
+        Phase("both", 4200, BatchShape(clips=10, frames=16, pictures=1), (1.5e-3, 1.5e-5)),
+    )
     warm_up_steps: int = 100
+    """At the beginning of every phase."""
     weight_decay: float = 1e-2
     average_decay: float = 0.998
     """Of the exponential moving average whose weights are exported."""
@@ -55,6 +68,19 @@ class TrainingOptions:
     workers: int = 1
     """Processes that make batches; 0 makes them in the training process."""
     device: str = "cpu"
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run."""
+        return sum(phase.steps for phase in self.phases)
+
+    def phase_at(self, step: int) -> tuple[Phase, int]:
+        """Return the phase that a step belongs to, and the step's number within it."""
+        for phase in self.phases:
+            if step < phase.steps:
+                return phase, step
+            step -= phase.steps
+        raise IndexError(f"the training is {step} steps past its end")
 
     def as_recipe(self) -> dict[str, Any]:
         """Return what determines the weights, as plain values for a manifest."""
@@ -72,11 +98,10 @@ class Steps(Dataset[Batch]):
         self.options = options
 
     def __len__(self) -> int:
-        return self.options.hearing_steps + self.options.drawing_steps
+        return self.options.total_steps
 
     def __getitem__(self, step: int) -> Batch:
-        hearing = step < self.options.hearing_steps
-        return self.source.batch(step, self.options.hearing if hearing else self.options.drawing)
+        return self.source.batch(step, self.options.phase_at(step)[0].shape)
 
 
 class Trainer:
@@ -93,11 +118,11 @@ class Trainer:
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = AveragedModel(
             self.net,
-            multi_avg_fn=get_ema_multi_avg_fn(options.average_decay),  # type: ignore[no-untyped-call]
+            multi_avg_fn=_moving_average(options.average_decay),
             use_buffers=True,
         )
         self.optimizer = torch.optim.AdamW(
-            self.net.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+            self.net.parameters(), weight_decay=options.weight_decay
         )
         self.step = 0
         self._restore()
@@ -105,7 +130,7 @@ class Trainer:
     @property
     def total_steps(self) -> int:
         """Steps of the whole run."""
-        return self.options.hearing_steps + self.options.drawing_steps
+        return self.options.total_steps
 
     def run(self, on_checkpoint: Callable[[LipSyncNet, int], None] | None = None) -> LipSyncNet:
         """Train to the end and return the averaged network, in evaluation mode.
@@ -142,9 +167,10 @@ class Trainer:
         return iter(loader)
 
     def _train_step(self, batch: Tensors) -> dict[str, float]:
-        self.net.train()
+        phase, done = self.options.phase_at(self.step)
+        self._teach(hearing=not phase.hearing_rests)
         for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate()
+            group["lr"] = self._learning_rate(phase, done)
         self.optimizer.zero_grad(set_to_none=True)
         losses = self._losses(batch)
         total = cast(Tensor, sum(losses.values()))
@@ -160,25 +186,31 @@ class Trainer:
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             drawn = self.net(move["patches"], move["valid"], move["picks"], visual)
         losses = {}
-        if move["phones"].numel():
+        hears = not self.options.phase_at(self.step)[0].hearing_rests
+        if hears and move["phones"].numel():
             losses["phone"] = phone_loss(drawn.phones.float(), move["phones"])
-        if move["poses"].numel():
+        if hears and move["poses"].numel():
             losses["pose"] = pose_loss(drawn.poses.float(), move["poses"])
         if move["picks"].numel():
             target = move["target"].float().div(255)
             losses["picture"] = picture_loss(drawn.pictures.float(), target, move["mouth"])
         return losses
 
-    def _learning_rate(self) -> float:
-        """Warm up, then fall along a cosine, once for each of the two parts."""
-        hearing = self.options.hearing_steps
-        first, last = (0, hearing) if self.step < hearing else (hearing, self.total_steps)
-        done = self.step - first
+    def _teach(self, *, hearing: bool) -> None:
+        """Set all of the network to learn, or all but the hearing.
+
+        What rests also keeps the statistics of its normalisation.
+        """
+        self.net.train()
+        for part in self.net.hearing_parts():
+            part.train(hearing).requires_grad_(hearing)
+
+    def _learning_rate(self, phase: Phase, done: int) -> float:
+        """Warm up, then fall along a cosine."""
         warm = min(1.0, (done + 1) / self.options.warm_up_steps)
-        # The hearing part ends at a third of its rate, since it is not the end of its learning.
-        floor = 0.33 if last == hearing else 0.01
-        fall = floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done / (last - first)))
-        return self.options.learning_rate * warm * fall
+        first, last = phase.learning_rates
+        fallen = 0.5 * (1 - math.cos(math.pi * done / phase.steps))
+        return warm * (first + fallen * (last - first))
 
     def _save(self) -> None:
         state = {
@@ -213,6 +245,25 @@ class Trainer:
             MofNCompleteColumn(),
             TimeRemainingColumn(),
         )
+
+
+def _moving_average(
+    decay: float,
+) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor], None]:
+    """Return an exponential moving average that forgets its first values quickly.
+
+    With a fixed decay the first weights, which are noise, would show for thousands of steps.
+    """
+
+    def update(average: Sequence[Tensor], current: Sequence[Tensor], count: Tensor) -> None:
+        share = 1 - min(decay, (1 + int(count)) / (10 + int(count)))
+        for old, new in zip(average, current, strict=True):
+            if old.is_floating_point():
+                old.lerp_(new, share)
+            else:
+                old.copy_(new)
+
+    return update
 
 
 def tensors(batch: Batch) -> Tensors:

@@ -4,6 +4,7 @@ from viseme.studio.speech.clips import Clip, phones_at, training_clip
 from viseme.studio.speech.coarticulation import pose_track
 from viseme.studio.speech.corpus import build_corpus
 from viseme.studio.speech.held_out import held_out_corpus
+from viseme.studio.speech.manner import SHORTEST, another_manner
 from viseme.studio.speech.phones import BILABIALS, PHONES, SILENCE
 from viseme.studio.speech.store import Corpus
 from viseme.studio.speech.throat import another_throat
@@ -12,11 +13,13 @@ from viseme.studio.speech.utterance import Phone, Utterance
 __all__ = [
     "BILABIALS",
     "PHONES",
+    "SHORTEST",
     "SILENCE",
     "Clip",
     "Corpus",
     "Phone",
     "Utterance",
+    "another_manner",
     "another_throat",
     "build_corpus",
     "held_out_corpus",

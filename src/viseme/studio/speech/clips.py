@@ -1,4 +1,4 @@
-"""Training clips: a few seconds of augmented speech, and the poses of a mouth that says it."""
+"""Training clips: a few seconds of augmented speech, and when it says what."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viseme.studio.speech.augment import STRETCH, augment
-from viseme.studio.speech.coarticulation import pose_track
 from viseme.studio.speech.noise import Noise, speechless
 from viseme.studio.speech.phones import PHONES, SILENCE
 from viseme.studio.speech.store import Corpus
@@ -25,12 +24,10 @@ FRAME_RATE_HZ = 25
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Sound and movement that belong together."""
+    """Sound, and what is said in it."""
 
     samples: Samples
     """float32 [n], 16 kHz."""
-    poses: NDArray[np.float32]
-    """float32 [T, 8]: frame i is the pose at i / 25 s."""
     phones: tuple[Phone, ...]
     """May begin before the clip and end after it."""
 
@@ -47,11 +44,10 @@ def training_clip(corpus: Corpus, rng: np.random.Generator, frame_count: int = 1
             kind = Noise(rng.choice(list(Noise)))
         seconds = count / SAMPLE_RATE_HZ
         quiet = speechless(seconds, kind, float(rng.uniform(*NOISE_LEVEL_DB)), rng)
-        return Clip(quiet.samples, pose_track(quiet.phones, frame_count), quiet.phones)
+        return Clip(quiet.samples, quiet.phones)
     samples, phones = _excerpt(corpus, rng, int(count / STRETCH[0]) + 1)
     samples, phones = augment(samples, phones, rng)
-    poses = pose_track(phones, frame_count, FRAME_RATE_HZ)
-    return Clip(np.ascontiguousarray(samples[:count]), poses, phones)
+    return Clip(np.ascontiguousarray(samples[:count]), phones)
 
 
 def phones_at(phones: Sequence[Phone], times_s: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -20,6 +20,7 @@ from viseme.studio.mouth import REST, MouthPose
 __all__ = [
     "BILABIALS",
     "LABIODENTALS",
+    "NASALS",
     "PHONES",
     "SILENCE",
     "TARGETS",
@@ -32,6 +33,7 @@ __all__ = [
 SILENCE = "pau"
 BILABIALS = frozenset("pbm")
 LABIODENTALS = frozenset("fv")
+NASALS = frozenset({"m", "n", "ng"})
 
 
 @dataclass(frozen=True, slots=True)

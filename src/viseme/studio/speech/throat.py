@@ -61,10 +61,16 @@ def holed(mel: Mel, rng: np.random.Generator) -> Mel:
     return mel
 
 
-def warped(mel: Mel, factor: float) -> Mel:
-    """Return a spectrogram that has at each frequency what was at `factor` times it."""
+def warped(mel: Mel, factor: float | NDArray[np.floating]) -> Mel:
+    """Return a spectrogram that has at each frequency what was at `factor` times it.
+
+    The factor may be one for each of the frames, ``[M]``.
+    """
     centres_hz = mel_centres_hz()
-    places = np.interp(centres_hz * factor, centres_hz, np.arange(len(centres_hz)))
+    wanted_hz = centres_hz * np.broadcast_to(factor, len(mel))[:, None]
+    places = np.interp(wanted_hz, centres_hz, np.arange(len(centres_hz)))
     below = np.minimum(places.astype(np.intp), len(centres_hz) - 2)
     share = (places - below).astype(np.float32)
-    return np.asarray(mel[:, below] * (1 - share) + mel[:, below + 1] * share, np.float32)
+    lower = np.take_along_axis(mel, below, axis=1)
+    upper = np.take_along_axis(mel, below + 1, axis=1)
+    return np.asarray(lower * (1 - share) + upper * share, np.float32)
