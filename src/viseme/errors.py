@@ -13,7 +13,8 @@ The tree, with the exit code of the command line in brackets::
     ├── OverloadedError [9]        a server's limit is reached; try again a little later
     ├── UnavailableError [10]      the server is stopping, or not yet ready
     ├── DeadlineError [11]         the answer was not ready in time
-    └── ConfigError [12]           the server's configuration: unknown keys, values that do not fit
+    ├── ConfigError [12]           the server's configuration: unknown keys, values that do not fit
+    └── AuthError [13]             no token, or one that the server does not know
 
 Exit code 2 is a wrong command line, 130 an interrupt from the keyboard.
 
@@ -27,6 +28,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "AuthError",
     "AvatarError",
     "BackendError",
     "ConfigError",
@@ -141,6 +143,14 @@ class ConfigError(VisemeError):
     exit_code = 12
     http_status = 500
     grpc_status = "FAILED_PRECONDITION"
+
+
+class AuthError(VisemeError):
+    """The token is missing or wrong; which of both is not told."""
+
+    exit_code = 13
+    http_status = 401
+    grpc_status = "UNAUTHENTICATED"
 
 
 class VisemeWarning(UserWarning):

@@ -28,7 +28,8 @@ def picture_loss(drawn: Tensor, target: Tensor, mouth: Tensor) -> Tensor:
     """Return the absolute and squared error of pixels and that of their gradients, as one mean.
 
     ``drawn`` and ``target`` are ``[B, 3, S, S]``, ``mouth`` ``[B, 1, S, S]``, all 0..1, and the
-    mouth weighs most. The gradient term keeps edges of lips and teeth sharp where a plain L1 would blur them.
+    mouth weighs most. The gradient term keeps edges of lips and teeth sharp where a plain L1 would
+    blur them.
     """
     weight = 1.0 + MOUTH_WEIGHT * mouth
     weight = weight / weight.mean()

@@ -121,9 +121,7 @@ class Trainer:
             multi_avg_fn=_moving_average(options.average_decay),
             use_buffers=True,
         )
-        self.optimizer = torch.optim.AdamW(
-            self.net.parameters(), weight_decay=options.weight_decay
-        )
+        self.optimizer = torch.optim.AdamW(self.net.parameters(), weight_decay=options.weight_decay)
         self.step = 0
         self._restore()
 
