@@ -231,6 +231,10 @@ def evaluate(
         str,
         typer.Argument(metavar="AVATAR", help="Its name or folder.", autocompletion=_avatar_names),
     ],
+    voice: Annotated[
+        str,
+        typer.Option(help="Who speaks: slt, which no network has heard, or awb, kal16, rms."),
+    ] = "slt",
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="A folder for quality.md and its figure."),
@@ -238,13 +242,13 @@ def evaluate(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Measure how well a drawn avatar speaks, on a voice it never heard.
+    """Measure how well a drawn avatar speaks, on sentences it never heard.
 
     Needs the training extra.
     """
     from viseme.cli.evaluating import evaluate_avatar  # noqa: PLC0415
 
-    evaluate_avatar(avatar, out, as_json=as_json)
+    evaluate_avatar(avatar, voice, out, as_json=as_json)
 
 
 def _default_out(speech: str) -> str:
