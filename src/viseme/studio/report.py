@@ -46,8 +46,9 @@ def _page(evaluation: Evaluation, avatar_name: str) -> str:
             f"Written by `viseme evaluate {avatar_name}{option} --out docs`; do not edit.",
             "",
             f"{figures.frames} frames ({figures.seconds:.0f} s) of {speech}, silence and low "
-            "noise among them, rendered by the same pipeline as every video. The mouth's opening is read from the pixels of the frames, "
-            "and compared with the one that the drawing was given.",
+            "noise among them, rendered by the same pipeline as every video. The mouth's opening "
+            "is read from the pixels of the frames, and compared with the one that the drawing "
+            "was given.",
             "",
             "| figure | measured | at least | met |",
             "| --- | --- | --- | --- |",

@@ -55,7 +55,7 @@ def another_manner(
     if rng.random() < TEMPO_CHANCE:
         habits = np.exp(rng.normal(0, HABIT_DEVIATION, len(PHONES)))
         moments = np.exp(rng.normal(0, MOMENT_DEVIATION, len(phones)))
-        lengths = [habits[PHONES.index(phone.symbol)] for phone in phones]
+        lengths = habits[[PHONES.index(phone.symbol) for phone in phones]]
         mel, phones = retimed(mel, phones, lengths * moments * rng.uniform(*TEMPO))
     if rng.random() < ACCENT_CHANCE:
         mel = accented(mel, phones, rng, strength)
