@@ -24,12 +24,13 @@ from viseme.serving import Lane
 from viseme.serving.live import SOUND_AHEAD_S, LiveOptions, LiveSession
 from viseme.serving.live_events import Closing, Interrupted, LiveEvent, LivePicture, SpeechEnded
 from viseme.serving.pictures import PictureFormat, PictureOptions
-from viseme.serving.raw_sound import RawSound, SampleType
+from viseme.serving.raw_sound import RawSound, SampleFormat
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 PIXELS = PictureOptions(PictureFormat.BGR)
 PLENTY_S = 60.0
+TYPES = dict(zip(SampleFormat, ("<u1", "<i2", "<i4", "<f4"), strict=True))
 Sound = NDArray[np.int16]
 Step = Callable[[LiveSession], object]
 
@@ -158,17 +159,17 @@ def test_positions_add_up_at_any_rate(house: OpenHouse, painter: Path, rate_hz: 
         assert abs(one.start_sample - number * rate_hz / 25) <= 0.5
 
 
-@pytest.mark.parametrize("sample_type", SampleType)
+@pytest.mark.parametrize("sample_format", SampleFormat)
 def test_every_format_and_two_channels(
-    house: OpenHouse, painter: Path, sample_type: SampleType
+    house: OpenHouse, painter: Path, sample_format: SampleFormat
 ) -> None:
     mono = (babble(0.4) / 2**15 * 0.5).astype(np.float32)
-    dtype = np.dtype(sample_type.value)
+    dtype = np.dtype(TYPES[sample_format])
     floating = np.stack([0.5 * mono, 1.5 * mono], axis=1)
     half = 2.0 ** (8 * dtype.itemsize - 1)
     middle = 128 if dtype.kind == "u" else 0
     sound = floating if dtype.kind == "f" else np.round(floating * half + middle)
-    raw = RawSound(16_000, channels=2, sample_type=sample_type)
+    raw = RawSound(16_000, channels=2, format=sample_format)
     with session(house, sound=raw) as live:
         pictures = pictures_of(told(live, says(sound.astype(dtype), 100, 101, 2_000)))
     options = RenderOptions(backend="onnxruntime")
@@ -272,7 +273,7 @@ def test_half_a_sample_ends_the_session(house: OpenHouse) -> None:
 
 def test_samples_that_are_no_numbers_end_the_session(house: OpenHouse) -> None:
     sound = np.zeros(16_000, np.float32)
-    with session(house, sound=RawSound(16_000, sample_type=SampleType.F32)) as live:
+    with session(house, sound=RawSound(16_000, format=SampleFormat.F32)) as live:
         live.push(sound.tobytes())
         live.end_of_speech()
         sound[8_000] = np.nan
@@ -284,7 +285,7 @@ def test_samples_that_are_no_numbers_end_the_session(house: OpenHouse) -> None:
 
 @pytest.mark.parametrize(
     ("rate_hz", "channels", "text"),
-    [(999, 1, "a sample rate of 999 Hz"), (16_000, 256, "256 channels")],
+    [(999, 1, "rate is 999 Hz"), (16_000, 256, "256 channels")],
 )
 def test_sound_that_there_is_not_is_refused(rate_hz: int, channels: int, text: str) -> None:
     with pytest.raises(InputError, match=text):

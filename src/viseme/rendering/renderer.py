@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
@@ -42,6 +43,8 @@ class Frame:
     """When it is shown, in seconds from the beginning of the speech."""
     avatar_frame: int
     """Which of the avatar's frames it was made from."""
+    composing_s: float = 0.0
+    """How many seconds it took to put the face into it."""
 
 
 class Networks(NamedTuple):
@@ -174,6 +177,7 @@ class Renderer:
             predictions = stack.enter_context(closing(self._generator.map(pairs())))
             for index, prediction in enumerate(predictions):
                 face = waiting.popleft()
+                start_s = time.perf_counter()
                 image = compose(
                     face.frame,
                     face.box,
@@ -182,7 +186,8 @@ class Renderer:
                     self._geometry,
                     feather=options.feather,
                 )
-                yield Frame(image, index, index / FRAME_RATE_HZ, face.number)
+                composing_s = time.perf_counter() - start_s
+                yield Frame(image, index, index / FRAME_RATE_HZ, face.number, composing_s)
 
     def _open(self, stack: ExitStack) -> None:
         options = self._options
