@@ -80,7 +80,8 @@ def session(
 ) -> Iterator[LiveSession]:
     sound = options.pop("sound", RawSound(16_000))
     given = LiveOptions(sound=sound, pictures=PIXELS, stall_s=stall_s, **options)  # type: ignore[arg-type]
-    with LiveSession(house.cast.renderer("painter", lane=Lane.LIVE), given) as live:
+    renderer = house.cast.renderer("painter", lane=Lane.LIVE)
+    with LiveSession(renderer, given, house.desk.metrics) as live:
         yield live
 
 

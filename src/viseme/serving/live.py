@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -34,6 +33,7 @@ from viseme.serving.live_events import (
     SpeechEnded,
 )
 from viseme.serving.live_exchange import ForgottenError, LiveExchange, LiveSpeech
+from viseme.serving.metrics import Metrics
 from viseme.serving.pictures import PictureOptions, encode_picture, media_type
 from viseme.serving.raw_sound import RawSound
 
@@ -46,10 +46,6 @@ than speech, so that an interrupt need not wait behind them. It takes 2 MB."""
 _PIECE_S: Final = 1
 """What is resampled at once, so that no message is held a second time."""
 _CLOSING: Final = "The server is stopping; start another call, on another server or later."
-
-
-def _unheard(_: float) -> None:
-    """Count nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,19 +72,18 @@ class LiveSession:
     Args:
         renderer: that of the avatar, in the lane for live streams; entered and left here.
         options: what the client wants.
-        on_encoded: told how many seconds each picture's encoding took.
+        metrics: told how long composing and encoding took.
     """
 
     def __init__(
         self,
         renderer: Renderer,
         options: LiveOptions,
-        *,
-        on_encoded: Callable[[float], None] = _unheard,
+        metrics: Metrics,
     ) -> None:
         self._renderer = renderer
         self._options = options
-        self._on_encoded = on_encoded
+        self._metrics = metrics
         self._exchange = LiveExchange(
             most_samples=SOUND_AHEAD_S * SAMPLE_RATE_HZ, stall_s=options.stall_s
         )
@@ -255,10 +250,11 @@ class LiveSession:
             frames.close()
 
     def _picture(self, speech: LiveSpeech, frame: Frame) -> LivePicture:
-        start_s = time.monotonic()
+        self._metrics.frame_composed(frame.composing_s)
+        start_s = time.perf_counter()
         options = self._options.pictures
         data = encode_picture(frame.image, options.format, options.jpeg_quality)
-        self._on_encoded(time.monotonic() - start_s)
+        self._metrics.frame_encoded(time.perf_counter() - start_s)
         begin, end = self._position(frame.index), self._position(frame.index + 1)
         return LivePicture(
             index=0,  # its number is that in which it is taken
