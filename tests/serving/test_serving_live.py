@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from support.house import OpenHouse, open_house
 from support.probes import window_painter
-from support.tiny_avatar import FRAME_COUNT, SIZE, make_avatar
+from support.speech import assert_same_pictures, babble, ping_pong, whole
+from support.tiny_avatar import SIZE, make_avatar
 from viseme.audio import lookahead_samples
 from viseme.errors import DeadlineError, InputError, UnavailableError
-from viseme.rendering import RenderOptions, render
 from viseme.serving import Lane
 from viseme.serving.live import SOUND_AHEAD_S, LiveOptions, LiveSession
 from viseme.serving.live_events import Closing, Interrupted, LiveEvent, LivePicture, SpeechEnded
@@ -31,7 +31,6 @@ pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 PIXELS = PictureOptions(PictureFormat.BGR)
 PLENTY_S = 60.0
 TYPES = dict(zip(SampleFormat, ("<u1", "<i2", "<i4", "<f4"), strict=True))
-Sound = NDArray[np.int16]
 Step = Callable[[LiveSession], object]
 
 
@@ -48,30 +47,6 @@ def house(painter: Path) -> Iterator[OpenHouse]:
             0
         )  # starts its thread, which lives as long as it is open
         yield house
-
-
-def babble(seconds: float, rate_hz: int = 16_000, seed: int = 11) -> Sound:
-    """Noise that swells and fades, of which every stretch sounds different."""
-    count = round(seconds * rate_hz)
-    rng = np.random.default_rng(seed)
-    swell = np.sin(np.linspace(0, 9, count)) ** 2
-    return np.round(6_000 * swell * rng.standard_normal(count)).astype(np.int16)
-
-
-def whole(painter: Path, sound: Sound, rate_hz: int = 16_000, start: int = 0) -> list[bytes]:
-    """Give the pictures that the same sound makes as a whole."""
-    options = RenderOptions(backend="onnxruntime", start_frame=start)
-    return [frame.image.tobytes() for frame in render((sound, rate_hz), painter, options)]
-
-
-def assert_same_pictures(got: list[LivePicture], expected: list[bytes]) -> None:
-    """Compare pixels; the encoder's sums depend in their last bit on how many it hears at once."""
-    assert len(got) == len(expected)
-    for picture, wanted in zip(got, expected, strict=True):
-        ours, theirs = (
-            np.frombuffer(data, np.uint8).astype(int) for data in (picture.data, wanted)
-        )
-        assert np.abs(ours - theirs).max() <= 1, picture.index
 
 
 @contextmanager
@@ -116,11 +91,6 @@ def pictures_of(events: list[LiveEvent]) -> list[LivePicture]:
     return [event for event in events if isinstance(event, LivePicture)]
 
 
-def ping_pong(start: int, count: int) -> list[int]:
-    there_and_back = [*range(FRAME_COUNT), *range(FRAME_COUNT - 2, 0, -1)]
-    return list(itertools.islice(itertools.cycle(there_and_back), start, start + count))
-
-
 def test_pictures_are_told_before_the_first(house: OpenHouse) -> None:
     with session(house, stall_s=7.0, sound=RawSound(22_050)) as live:
         assert live.ready.size == SIZE
@@ -142,7 +112,7 @@ def test_a_picture_hears_the_window_of_the_whole_sound_however_it_is_cut(
         events = told(live, says(sound, *cuts))
     pictures = pictures_of(events)
     assert events == pictures
-    assert_same_pictures(pictures, whole(painter, sound, start=start))
+    assert_same_pictures(pictures, whole(painter, sound, start_frame=start))
     assert [picture.avatar_frame for picture in pictures] == ping_pong(start, len(pictures))
     assert [picture.index for picture in pictures] == list(range(len(pictures)))
 
@@ -173,9 +143,7 @@ def test_every_format_and_two_channels(
     raw = RawSound(16_000, channels=2, format=sample_format)
     with session(house, sound=raw) as live:
         pictures = pictures_of(told(live, says(sound.astype(dtype), 100, 101, 2_000)))
-    options = RenderOptions(backend="onnxruntime")
-    expected = [f.image.tobytes() for f in render((sound.astype(dtype), 16_000), painter, options)]
-    assert_same_pictures(pictures, expected)
+    assert_same_pictures(pictures, whole(painter, sound.astype(dtype)))
 
 
 def test_several_speeches_are_each_their_own_sound_and_one_movement(
@@ -189,7 +157,7 @@ def test_several_speeches_are_each_their_own_sound_and_one_movement(
         events = told(live, *steps)
     position, shown = 0, 0
     for sound in sounds:
-        expected = whole(painter, sound, start=4 + shown)
+        expected = whole(painter, sound, start_frame=4 + shown)
         pictures = pictures_of(events[: len(expected)])
         assert_same_pictures(pictures, expected)
         assert pictures[0].start_sample == position
@@ -210,8 +178,10 @@ def test_an_interrupt_takes_back_what_was_not_taken(house: OpenHouse, painter: P
         live.push(second.tobytes())
         live.hang_up()
         rest = pictures_of(list(iter(live.take, None)))
-    assert_same_pictures(pictures_of([t for t in taken if t]), whole(painter, first, start=2)[:9])
-    assert_same_pictures(rest, whole(painter, second, start=11))
+    assert_same_pictures(
+        pictures_of([t for t in taken if t]), whole(painter, first, start_frame=2)[:9]
+    )
+    assert_same_pictures(rest, whole(painter, second, start_frame=11))
     assert rest[0].start_sample == len(first)
     assert [picture.index for picture in rest] == list(range(9, 9 + len(rest)))
 
