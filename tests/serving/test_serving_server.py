@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from support.house import serving
 
+from support.house import serving
 from support.probes import identity_generator
 from support.tiny_avatar import make_avatar
 from viseme.errors import AvatarError, ConfigError, UnavailableError

@@ -24,6 +24,7 @@ from viseme.serving.rate import RateMeter
 from viseme.serving.scheduler import RunReport
 from viseme.serving.tensor_desk import TensorDesk
 from viseme.serving.tokens import Tokens
+from viseme.serving.tracing import open_tracer
 
 __all__ = ["Server", "ServerReport"]
 
@@ -84,6 +85,7 @@ class Server:
 
         Raises:
             ConfigError: an address is taken.
+            MissingExtraError: traces are wanted, and OpenTelemetry is not installed.
             VisemeError: as `Cast`.
         """
         start_s = time.monotonic()
@@ -95,10 +97,11 @@ class Server:
             self._cast = stack.enter_context(Cast(_cast_options(self._config), self._on_run))
             self._admission = self._make_admission()
             self._metrics = self._make_metrics()
+            tracer = stack.enter_context(open_tracer(self._config.tracing))
             house = House(
                 config=self._config,
                 cast=self._cast,
-                desk=Desk(self._admission, self._tokens, self._metrics),
+                desk=Desk(self._admission, self._tokens, self._metrics, tracer),
                 tensors=TensorDesk(self._cast, self._metrics.frame_composed),
             )
             for door in self._doors:

@@ -37,26 +37,25 @@ class Tracer:
         self._tracer = provider.get_tracer("viseme", __version__)
         self._propagator = TraceContextTextMapPropagator()
 
-    @contextmanager
-    def request(self, door: str, method: str, traceparent: str | None) -> Iterator[Any]:
-        """Trace a request for as long as the `with` statement lasts, and yield its span."""
+    def began(self, door: str, method: str, traceparent: str | None) -> Any:
+        """Begin the span of a request, and give it.
+
+        It is not made the current one: a request that streams is worked on by several tasks.
+        """
         carrier = {"traceparent": traceparent} if traceparent else {}
-        with self._tracer.start_as_current_span(
+        return self._tracer.start_span(
             method,
             context=self._propagator.extract(carrier),
             kind=self._trace.SpanKind.SERVER,
-            attributes={"rpc.system" if door == "grpc" else "network.protocol.name": door},
-            record_exception=False,  # the log has it, with the same request's id
-            set_status_on_exception=False,
-        ) as span:
-            yield span
+            attributes={"network.protocol.name": door},
+        )
 
     def answered(self, span: Any, code: str, fields: Mapping[str, object]) -> None:
-        """Write down how a request was answered.
+        """End a request's span.
 
         Args:
-            span: that of the request.
-            code: the status.
+            span: as `began` gave it.
+            code: the status that was answered.
             fields: what the log says of it too: numbers and short texts.
         """
         span.set_attribute("viseme.code", code)
@@ -65,6 +64,7 @@ class Tracer:
                 span.set_attribute(f"viseme.{name}", value)
         if code in _FAULT_CODES:
             span.set_status(self._trace.StatusCode.ERROR)
+        span.end()
 
 
 @contextmanager
