@@ -1,5 +1,6 @@
 """What the README shows works as it is written."""
 
+import os
 import re
 import shlex
 import shutil
@@ -8,9 +9,11 @@ import sys
 from importlib.resources import as_file, files
 from pathlib import Path
 
+import av
 import pytest
 import soundfile
 
+from support.server_process import addresses, serving_process
 from viseme.audio import read
 
 ROOT = Path(__file__).parents[1]
@@ -41,7 +44,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("line", [line for line in shell_lines() if line.startswith("viseme ")])
+OF_THE_SERVER = ("viseme serve", "viseme client", "curl ")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [line for line in shell_lines() if line.startswith("viseme ") and line not in OF_THE_SERVER],
+)
 def test_a_command_of_the_readme_works(line: str, folder: Path) -> None:
     words = shlex.split(line)
     done = subprocess.run(
@@ -50,6 +59,25 @@ def test_a_command_of_the_readme_works(line: str, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     if "-o" in words:
         assert (folder / words[words.index("-o") + 1]).exists()
+
+
+def test_the_servers_commands_work(folder: Path) -> None:
+    """On free ports, for others may have the usual ones; all else is as it is written."""
+    serve, curl, client = (line for line in shell_lines() if line.startswith(OF_THE_SERVER))
+    assert serve == "viseme serve"
+    with serving_process(folder, {**os.environ}, "--json") as process:
+        doors = addresses(process)
+        assert "http://127.0.0.1:8080/" in curl
+        ask = shlex.split(curl.replace("127.0.0.1:8080", doors["http"]))
+        subprocess.run([*ask, "--silent", "--fail", "--show-error"], cwd=folder, check=True)
+        with av.open(str(folder / "out.mp4")) as video:
+            assert len(list(video.decode(video=0))) >= 24
+        words = [*shlex.split(client), doors["grpc"]]
+        done = subprocess.run(
+            [sys.executable, "-m", *words], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert "25" in done.stdout
 
 
 @pytest.mark.parametrize("code", blocks("python"), ids=["three lines", "frames"])
