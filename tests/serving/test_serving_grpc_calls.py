@@ -36,6 +36,7 @@ from support.played_network import (
     windows,
 )
 from viseme.serving import Load
+from viseme.serving.logs import ACCESS_LOGGER
 from viseme.wire.services import HEALTH, INFER_BATCH
 from viseme.wire.tensors import encode_batch_request, parse_batch_response
 
@@ -334,6 +335,24 @@ def test_every_call_is_counted_with_its_status(door: OpenDoor, house: OpenHouse)
         ("OK", "Health"),
     ):
         until(partial(has_counted, house, counted.format(code, method)))
+
+
+def test_the_log_has_what_the_status_does_not_tell(
+    door: OpenDoor, house: OpenHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", ACCESS_LOGGER)
+    data = encode_batch_request(faces(1, 2), windows(0)[0], 3, 0)
+    assert not parse_batch_response(raw(door.main, INFER_BATCH)(data)).success
+    assert answer(asked(door, 1, 2)) == [1, 2]
+    until(lambda: len(caplog.records) == 2)
+    refused_one, answered = (record.__dict__["fields"] for record in caplog.records)
+    assert refused_one["method"] == answered["method"] == "lipsync.LipSync/InferBatch"
+    assert refused_one["code"] == answered["code"] == "OK"
+    assert refused_one["bytes"] == len(data)
+    assert refused_one["refused"] == "Invalid visual frames size: got 307200, expected 460800"
+    assert (answered["bytes"], answered["frames"]) == (len(message(1, 2)), 2)
+    assert "refused" not in answered
+    assert house.frames_run == 2
 
 
 def test_a_draining_server_finishes_what_it_has_and_takes_no_more(
