@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ from support.played_network import (
     windows,
 )
 from viseme.serving import Load
+from viseme.serving.doors.grpc_calls import Arrival
 from viseme.serving.logs import ACCESS_LOGGER
 from viseme.wire.services import HEALTH, INFER_BATCH
 from viseme.wire.tensors import encode_batch_request, parse_batch_response
@@ -220,6 +222,45 @@ def test_a_client_that_sends_nothing_is_dropped(network: PlayedNetwork, tmp_path
         until(lambda: house.desk.admission.held == NOTHING)
         assert answer(asked(door, 6)) == [6]
         silent.set()
+
+
+@pytest.mark.parametrize("end", ["answered", "damaged", "given up at once", "given up", "late"])
+def test_nothing_of_a_call_is_left_for_the_garbage_collector(
+    door: OpenDoor, house: OpenHouse, network: PlayedNetwork, end: str
+) -> None:
+    def arrivals() -> int:
+        return sum(isinstance(thing, Arrival) for thing in gc.get_objects())
+
+    def ask_and_end() -> None:
+        if end == "answered":
+            assert answer(asked(door, 1)) == [1]
+        elif end == "damaged":
+            refusal(partial(raw(door.main, INFER_BATCH), b"\xff"))
+        elif end == "given up at once":
+            asked(door, 1).cancel()
+        else:  # behind one that is at work
+            call = asked(door, 2, 3, timeout=0.05 if end == "late" else None)
+            if end == "given up":
+                until(lambda: house.desk.admission.held.frames == 3)
+                call.cancel()
+            assert call.code() is not grpc.StatusCode.OK
+            until(lambda: house.desk.admission.held.requests == 1)
+
+    if end in ("given up", "late"):
+        network.hold()
+        patient = asked(door, 1)
+        network.wait_until_begun()
+    gc.collect()
+    gc.disable()  # what only the collector would find is held for too long
+    try:
+        for _ in range(10):
+            ask_and_end()
+        network.let_go()
+        until(lambda: arrivals() == 0)
+    finally:
+        gc.enable()
+    if end in ("given up", "late"):
+        assert answer(patient) == [1]
 
 
 @contextmanager
