@@ -12,6 +12,8 @@ import cv2
 import grpc
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from support.grpc_client import (
@@ -68,7 +70,7 @@ def send(door: OpenDoor, message: bytes) -> BatchAnswer:
     return parse_batch_response(raw(door.main, INFER_BATCH)(message, timeout=PATIENCE_S))
 
 
-def numbers(answer: BatchAnswer) -> list[int]:
+def painted(answer: BatchAnswer) -> list[int]:
     assert (answer.success, answer.error) == (True, "")
     return numbers_of(answer.output.reshape(-1, *PICTURE))
 
@@ -78,13 +80,13 @@ def test_one_window_counts_for_the_whole_batch(
     door: OpenDoor, house: OpenHouse, batch: int
 ) -> None:
     answer = infer(door.main, faces(*range(1, batch + 1)), windows(100)[0])
-    assert numbers(answer) == [100 + number for number in range(1, batch + 1)]
+    assert painted(answer) == [100 + number for number in range(1, batch + 1)]
     assert answer.inference_time_ms > 0
     assert house.frames_run == batch
 
 
 def test_as_an_extension_each_frame_has_a_window_of_its_own(door: OpenDoor) -> None:
-    assert numbers(infer(door.main, faces(1, 2, 3), windows(10, 20, 30))) == [11, 22, 33]
+    assert painted(infer(door.main, faces(1, 2, 3), windows(10, 20, 30))) == [11, 22, 33]
 
 
 def test_the_generated_classes_work_as_in_existing_clients(door: OpenDoor) -> None:
@@ -152,7 +154,7 @@ def test_numbers_that_are_none_are_named(
 
 
 def test_a_huge_start_changes_nothing(door: OpenDoor) -> None:
-    assert numbers(infer(door.main, faces(1), windows(2)[0], start_frame_idx=2**31 - 1)) == [3]
+    assert painted(infer(door.main, faces(1), windows(2)[0], start_frame_idx=2**31 - 1)) == [3]
 
 
 GOOD = encode_batch_request(faces(7), windows(20)[0], 1, 0)
@@ -181,7 +183,7 @@ def in_pieces(visual: Tensor) -> bytes:
     ids=["one by one", "in pieces", "in another order"],
 )
 def test_every_valid_encoding_is_read(door: OpenDoor, message: bytes) -> None:
-    assert numbers(send(door, message)) == [27]
+    assert painted(send(door, message)) == [27]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +199,31 @@ def test_a_damaged_message_is_an_error_of_grpc(
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert details(error).startswith("The message is damaged")
     assert house.runs == []
-    assert numbers(send(door, GOOD)) == [27]
+    assert painted(send(door, GOOD)) == [27]
+
+
+def test_whatever_comes_is_answered_and_costs_no_inference(
+    door: OpenDoor, house: OpenHouse
+) -> None:
+    floats = st.lists(st.floats(width=32), max_size=6).map(lambda v: np.array(v, np.float32))
+    numbers = st.integers(-(2**31), 2**31 - 1)
+    requests = st.builds(encode_batch_request, floats, floats, numbers, numbers)
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.one_of(st.binary(max_size=60), st.lists(requests, max_size=3).map(b"".join)))
+    def send_anything(data: bytes) -> None:
+        try:
+            answer = send(door, data)
+        except grpc.RpcError as error:
+            assert error.code() == grpc.StatusCode.INVALID_ARGUMENT  # noqa: PT017 - or none
+            assert details(error)  # noqa: PT017
+        else:
+            assert (answer.success, answer.output.size) == (False, 0)
+            assert answer.error.startswith("Invalid ")
+
+    send_anything()
+    assert house.runs == []
+    assert painted(send(door, GOOD)) == [27]
 
 
 def test_an_empty_message_is_one_without_fields(door: OpenDoor) -> None:
@@ -207,11 +233,11 @@ def test_an_empty_message_is_one_without_fields(door: OpenDoor) -> None:
 def test_a_message_over_the_limit_is_refused(network: PlayedNetwork, tmp_path: Path) -> None:
     config = serving(limits={"message_bytes": len(GOOD)})
     with played_house(network, tmp_path, config=config) as house, open_door(house) as door:
-        assert numbers(send(door, GOOD)) == [27]
+        assert painted(send(door, GOOD)) == [27]
         error = refusal(lambda: send(door, GOOD + b"\x78\x05"))
         assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
         assert details(error).endswith(f"larger than max ({len(GOOD) + 2} vs. {len(GOOD)})")
-        assert numbers(send(door, GOOD)) == [27]
+        assert painted(send(door, GOOD)) == [27]
         assert house.frames_run == 2
 
 
@@ -240,7 +266,7 @@ def test_a_network_that_fails_on_an_input_fails_for_that_one(
         grpc.StatusCode.INTERNAL,
         "The server failed in a way that was not foreseen; its log has request number-17.",
     )
-    assert numbers(infer(door.main, faces(5), windows(0)[0])) == [5]
+    assert painted(infer(door.main, faces(5), windows(0)[0])) == [5]
 
 
 @pytest.mark.parametrize("device", ["cpu", "gpu"])
