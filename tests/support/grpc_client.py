@@ -26,6 +26,9 @@ _OPTIONS = [
     ("grpc.use_local_subchannel_pool", 1),  # else channels of a process share connections
 ]
 
+SMALL_WINDOW = (("grpc.http2.lookahead_bytes", 2**16), ("grpc.http2.bdp_probe", 0))
+"""How little a client takes in before it reads: 64 KiB, and no more as it learns of the line."""
+
 
 @dataclass(frozen=True)
 class OpenDoor:
@@ -53,9 +56,9 @@ def open_door(
         door.close(grace_s)
 
 
-def channel(address: Address) -> grpc.Channel:
-    """Connect to an address."""
-    return grpc.insecure_channel(str(address), options=_OPTIONS)
+def channel(address: Address, *options: tuple[str, int]) -> grpc.Channel:
+    """Connect to an address; `*SMALL_WINDOW` makes a client that does not read be felt soon."""
+    return grpc.insecure_channel(str(address), options=[*_OPTIONS, *options])
 
 
 @contextmanager
