@@ -328,13 +328,16 @@ def test_a_client_that_does_not_read_is_dropped(house: OpenHouse, main: grpc.Cha
 
 
 def test_a_deadline_that_passes_ends_the_call(house: OpenHouse, main: grpc.Channel) -> None:
+    late = threading.Event()
+
     def requests() -> Iterator[v1.RenderRequest]:
         yield asked(SPEECH_FILE[:10_000])[0]
-        until(lambda: is_empty(house))
+        assert late.wait(PATIENCE_S)
 
     error = refusal(lambda: list(render(main, requests(), timeout_s=0.5)))
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     until(lambda: is_empty(house))
+    late.set()
 
 
 def test_a_server_that_ends_finishes_a_clip_and_begins_no_other(painter: Path) -> None:

@@ -115,6 +115,7 @@ class _Incoming:
         self._first: queue.SimpleQueue[v1.LiveRequest | Exception | None] = queue.SimpleQueue()
         self._begun: queue.SimpleQueue[LiveSession | None] = queue.SimpleQueue()
         self._session: LiveSession | None = None
+        self._ended = False
         run = contextvars.copy_context().run  # what is logged belongs to the call
         self._thread = threading.Thread(
             target=run, args=(self._read,), name="viseme-live-reader", daemon=True
@@ -140,9 +141,12 @@ class _Incoming:
         """Hand all that follows to a session."""
         self._session = session
         self._begun.put(session)
+        if self._ended:
+            session.abandon()
 
     def end(self) -> None:
         """End the thread; for when the call is over, so that it waits for no message."""
+        self._ended = True
         if self._session is not None:
             self._session.abandon()
         self._first.put(None)
