@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 from collections.abc import Iterator
@@ -36,6 +37,8 @@ from support.played_network import (
     windows,
 )
 from viseme.serving import Load
+from viseme.serving.doors.grpc_calls import Arrival
+from viseme.serving.logs import ACCESS_LOGGER
 from viseme.wire.services import HEALTH, INFER_BATCH
 from viseme.wire.tensors import encode_batch_request, parse_batch_response
 
@@ -221,6 +224,45 @@ def test_a_client_that_sends_nothing_is_dropped(network: PlayedNetwork, tmp_path
         silent.set()
 
 
+@pytest.mark.parametrize("end", ["answered", "damaged", "given up at once", "given up", "late"])
+def test_nothing_of_a_call_is_left_for_the_garbage_collector(
+    door: OpenDoor, house: OpenHouse, network: PlayedNetwork, end: str
+) -> None:
+    def arrivals() -> int:
+        return sum(isinstance(thing, Arrival) for thing in gc.get_objects())
+
+    def ask_and_end() -> None:
+        if end == "answered":
+            assert answer(asked(door, 1)) == [1]
+        elif end == "damaged":
+            refusal(partial(raw(door.main, INFER_BATCH), b"\xff"))
+        elif end == "given up at once":
+            asked(door, 1).cancel()
+        else:  # behind one that is at work
+            call = asked(door, 2, 3, timeout=0.05 if end == "late" else None)
+            if end == "given up":
+                until(lambda: house.desk.admission.held.frames == 3)
+                call.cancel()
+            assert call.code() is not grpc.StatusCode.OK
+            until(lambda: house.desk.admission.held.requests == 1)
+
+    if end in ("given up", "late"):
+        network.hold()
+        patient = asked(door, 1)
+        network.wait_until_begun()
+    gc.collect()
+    gc.disable()  # what only the collector would find is held for too long
+    try:
+        for _ in range(10):
+            ask_and_end()
+        network.let_go()
+        until(lambda: arrivals() == 0)
+    finally:
+        gc.enable()
+    if end in ("given up", "late"):
+        assert answer(patient) == [1]
+
+
 @contextmanager
 def unread(door: OpenDoor, *numbers: int) -> Iterator[Any]:
     """Ask for a batch whose answer is not read until it is iterated over."""
@@ -334,6 +376,24 @@ def test_every_call_is_counted_with_its_status(door: OpenDoor, house: OpenHouse)
         ("OK", "Health"),
     ):
         until(partial(has_counted, house, counted.format(code, method)))
+
+
+def test_the_log_has_what_the_status_does_not_tell(
+    door: OpenDoor, house: OpenHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", ACCESS_LOGGER)
+    data = encode_batch_request(faces(1, 2), windows(0)[0], 3, 0)
+    assert not parse_batch_response(raw(door.main, INFER_BATCH)(data)).success
+    assert answer(asked(door, 1, 2)) == [1, 2]
+    until(lambda: len(caplog.records) == 2)
+    refused_one, answered = (record.__dict__["fields"] for record in caplog.records)
+    assert refused_one["method"] == answered["method"] == "lipsync.LipSync/InferBatch"
+    assert refused_one["code"] == answered["code"] == "OK"
+    assert refused_one["bytes"] == len(data)
+    assert refused_one["refused"] == "Invalid visual frames size: got 307200, expected 460800"
+    assert (answered["bytes"], answered["frames"]) == (len(message(1, 2)), 2)
+    assert "refused" not in answered
+    assert house.frames_run == 2
 
 
 def test_a_draining_server_finishes_what_it_has_and_takes_no_more(

@@ -10,8 +10,12 @@ from pathlib import Path
 import grpc
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]
 from grpc_reflection.v1alpha import reflection_pb2  # type: ignore[import-untyped]
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (  # type: ignore[import-untyped]
+    ProtoReflectionDescriptorDatabase,
+)
 
 from support.certificates import Authority
 from support.grpc_client import (
@@ -294,3 +298,18 @@ def test_reflection_needs_the_token(network: PlayedNetwork, tmp_path: Path, path
         assert error.code() == grpc.StatusCode.UNAUTHENTICATED
         assert check(door.main, "") == STATUS.SERVING
         assert next(watch(door.main)) == STATUS.SERVING
+
+
+def test_the_librarys_own_client_finds_its_way_by_reflection(door: OpenDoor) -> None:
+    database = ProtoReflectionDescriptorDatabase(door.main)
+    names = ["lipsync.LipSync", "lipsync.LipSyncComposite", "viseme.v1.Viseme"]
+    assert set(names) < set(database.get_services())
+    pool = DescriptorPool(database)
+    infer_batch = pool.FindServiceByName("lipsync.LipSync").methods_by_name["InferBatch"]
+    numbers = {field.name: field.number for field in infer_batch.input_type.fields}
+    assert numbers == {
+        "visual_frames": 1,
+        "audio_features": 2,
+        "batch_size": 3,
+        "start_frame_idx": 4,
+    }

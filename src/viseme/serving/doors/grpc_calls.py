@@ -35,7 +35,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -110,12 +110,13 @@ class Arrival:
             CancelledError: the client has gone; let it pass.
             VisemeError: what the future fails with.
         """
-
-        def cancel() -> None:
-            future.cancel()
-
-        self.on_end(cancel)
-        return future.result()
+        self.on_end(functools.partial(_cancel, future))
+        try:
+            return future.result()
+        finally:
+            # A future holds its error, that this frame, and this the future: with it everything
+            # that the call has in memory would wait for the garbage collector.
+            del future
 
     def hang_up(self) -> None:
         """End the call without an answer, from any thread; its handler finds the client gone."""
@@ -187,9 +188,9 @@ class Calls:
         Args:
             call: what it answers.
             answer: gets the messages as they come and gives answers as they are due. The
-                iterator raises `WireError` where a message is damaged, and `grpc.RpcError` where
-                the client has gone, which is to be let pass. Its generator is closed when the
-                client has gone.
+                iterator raises `WireError` where a message is damaged, and `CancelledError` of
+                `concurrent.futures` where the client has gone, which is to be let pass. Its
+                generator is closed when the client has gone while an answer was under way.
             patience_s: how long the client may be silent between two messages; as long as the
                 largest one takes over a slow line, if None.
             public: whether it needs no token.
@@ -248,11 +249,11 @@ class Calls:
                 for response in responses:
                     if not named:
                         # Not before, so that a refusal is one frame that clients may retry after.
-                        context.send_initial_metadata(_request_id(arrival.visit))
+                        _while_there(context.send_initial_metadata, _request_id(arrival.visit))
                         named = True
                     with self._watchdog.within(self._time_s(len(response)), arrival.hang_up):
                         yield response
-        except (grpc.RpcError, CancelledError):
+        except CancelledError:
             if not arrival.gone:
                 raise  # then it is an error like any other
             late = arrival.deadline_s is not None and time.monotonic() >= arrival.deadline_s
@@ -280,7 +281,7 @@ class Calls:
             patience_s = self._time_s(self.house.config.limits.message_bytes)
         while True:
             with self._watchdog.within(patience_s, arrival.hang_up):
-                data = next(messages, None)
+                data = _while_there(next, messages, None)
             if data is None:
                 return
             yield data
@@ -324,6 +325,26 @@ def _texts(context: grpc.ServicerContext) -> Mapping[str, str]:
     """Give what came with a call that is text; where a key came twice, the first."""
     pairs = reversed(context.invocation_metadata())
     return {key: value for key, value in pairs if isinstance(value, str)}
+
+
+def _while_there(call: Callable[..., Result], *arguments: Any) -> Result:
+    """Call something of gRPC that fails when the client has gone.
+
+    gRPC keeps the error that it raises then, and by its traceback everything that the call has in
+    memory: a circle that only the garbage collector would break.
+
+    Raises:
+        CancelledError: the client has gone.
+    """
+    try:
+        return call(*arguments)
+    except grpc.RpcError as error:
+        error.__traceback__ = None
+        raise CancelledError from None
+
+
+def _cancel(future: Future[Result]) -> None:
+    future.cancel()
 
 
 def _request_id(visit: Visit) -> tuple[tuple[str, str], ...]:
