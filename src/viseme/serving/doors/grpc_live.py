@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from typing import Final
 
-import grpc
-
 from viseme.errors import DeadlineError, InputError
 from viseme.serving.clips import find_avatar
 from viseme.serving.doors.grpc_calls import Arrival, Calls, Method
@@ -128,14 +126,18 @@ class _Incoming:
         Raises:
             DeadlineError: it has not come in time.
             WireError: it is damaged.
+            CancelledError: the client has gone.
         """
         try:
             first = self._first.get(timeout=timeout_s)
         except queue.Empty:
             raise DeadlineError(f"No hello has come for {timeout_s:g} s; send it first.") from None
-        if isinstance(first, Exception):
+        if not isinstance(first, Exception):
+            return first
+        try:
             raise first
-        return first
+        finally:
+            del first  # it leads to this frame, which would lead to it
 
     def begin(self, session: LiveSession) -> None:
         """Hand all that follows to a session."""
@@ -167,7 +169,7 @@ class _Incoming:
                 if not _hand_in(session, request):
                     return
             session.hang_up()
-        except grpc.RpcError:  # the client has gone
+        except CancelledError:  # the client has gone
             session.abandon()
         except Exception as error:  # noqa: BLE001 - raised again where it can be handled
             session.fail(error)
