@@ -113,7 +113,8 @@ def test_of_a_field_that_comes_twice_the_last_counts() -> None:
         (b"[" * 10_000_000 + b"]", "The body has much besides flat lists of numbers; "),
         (b'{"a":' + b"[" * 70_000 + b"]", "The body has much besides flat lists of numbers; "),
         (b"[" + b"[]," * 100_000 + b"[]]", "The body has much besides flat lists of numbers; "),
-        (b"[" + b'"a",' * 100_000 + b"7]", "The body has much besides flat lists of numbers; "),
+        (b"[" + b'"a",' * 100_000 + b"7]", "A long list has "),
+        (b'{"audio_features": [' + b"1," * 50_000 + b"NaN]}", "A long list has 'NaN' in it; "),
     ],
 )
 def test_what_is_no_batch_is_refused(body: bytes, sentence: str) -> None:

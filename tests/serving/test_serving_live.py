@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import itertools
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -325,6 +328,24 @@ def test_a_client_that_has_gone_ends_who_waits(house: OpenHouse, seconds: float)
         assert live.take() is None
         assert not live.push(b"")
     assert house.cast.generator("painter").scheduler.waiting == 0
+
+
+def test_nothing_of_a_session_is_left_to_the_garbage_collector(house: OpenHouse) -> None:
+    def failed() -> weakref.ref[LiveSession]:
+        with session(house) as live:
+            live.push(babble(1.0).tobytes())
+            live.take()
+            live.push(b"half a sample")
+            with contextlib.suppress(InputError):
+                live.take()
+            return weakref.ref(live)
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert failed()() is None
+    finally:
+        gc.enable()
 
 
 STOPPING = "The server is stopping; send the request to another, or later."

@@ -121,13 +121,16 @@ class LiveExchange:
     # For who takes.
 
     def take(self) -> LiveEvent | None:
-        """Wait for the next event; None when all were taken, or all is over without an error."""
+        """Wait for the next event; None when all were taken, or all is over.
+
+        The error that ended it is raised once.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._events or self._finished or self.over)
             self._moved_s = time.monotonic()
             self._changed.notify_all()
             if self._error is not None:
-                raise self._error
+                self._raise()
             if self._closed or not self._events:
                 self._told = True
                 return None
@@ -255,9 +258,20 @@ class LiveExchange:
         """End all of it; whoever waits is told at once."""
         with self._changed:
             self._closed = True
+            self._error = None
             self._changed.notify_all()
 
     # With the lock held.
+
+    def _raise(self) -> None:
+        """Raise the error, and keep nothing of it: by its traceback it leads to all of this."""
+        error, self._error = self._error, None
+        self._closed = True
+        assert error is not None
+        try:
+            raise error
+        finally:
+            del error
 
     def _append(self, speech: LiveSpeech, block: Samples) -> None:
         if len(block) and not speech.forgotten:

@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from typing import Final
 
-import grpc
-
 from viseme.errors import DeadlineError, InputError
 from viseme.serving.clips import find_avatar
 from viseme.serving.doors.grpc_calls import Arrival, Calls, Method
@@ -115,6 +113,7 @@ class _Incoming:
         self._first: queue.SimpleQueue[v1.LiveRequest | Exception | None] = queue.SimpleQueue()
         self._begun: queue.SimpleQueue[LiveSession | None] = queue.SimpleQueue()
         self._session: LiveSession | None = None
+        self._ended = False
         run = contextvars.copy_context().run  # what is logged belongs to the call
         self._thread = threading.Thread(
             target=run, args=(self._read,), name="viseme-live-reader", daemon=True
@@ -127,22 +126,29 @@ class _Incoming:
         Raises:
             DeadlineError: it has not come in time.
             WireError: it is damaged.
+            CancelledError: the client has gone.
         """
         try:
             first = self._first.get(timeout=timeout_s)
         except queue.Empty:
             raise DeadlineError(f"No hello has come for {timeout_s:g} s; send it first.") from None
-        if isinstance(first, Exception):
+        if not isinstance(first, Exception):
+            return first
+        try:
             raise first
-        return first
+        finally:
+            del first  # it leads to this frame, which would lead to it
 
     def begin(self, session: LiveSession) -> None:
         """Hand all that follows to a session."""
         self._session = session
         self._begun.put(session)
+        if self._ended:
+            session.abandon()
 
     def end(self) -> None:
         """End the thread; for when the call is over, so that it waits for no message."""
+        self._ended = True
         if self._session is not None:
             self._session.abandon()
         self._first.put(None)
@@ -163,7 +169,7 @@ class _Incoming:
                 if not _hand_in(session, request):
                     return
             session.hang_up()
-        except grpc.RpcError:  # the client has gone
+        except CancelledError:  # the client has gone
             session.abandon()
         except Exception as error:  # noqa: BLE001 - raised again where it can be handled
             session.fail(error)

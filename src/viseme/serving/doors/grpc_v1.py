@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Final
 
 import grpc
 
 from viseme.errors import InputError
-from viseme.serving.clips import ClipSummary, render_clip
+from viseme.serving.clips import ClipPart, ClipSummary, render_clip
 from viseme.serving.doors.grpc_calls import Arrival, Calls, typed
 from viseme.serving.doors.grpc_live import live_method
 from viseme.serving.doors.grpc_messages import avatar_message, clip_message, clip_request
@@ -16,6 +17,9 @@ from viseme.wire.messages import v1
 from viseme.wire.services import GET_AVATAR, LIST_AVATARS, RENDER
 
 __all__ = ["v1_handlers"]
+
+_PIECE_BYTES: Final = 2**18
+"""Well below the 4 MiB that gRPC's clients take unless told otherwise, and few messages yet."""
 
 
 def v1_handlers(calls: Calls) -> grpc.GenericRpcHandler:
@@ -49,7 +53,7 @@ def v1_handlers(calls: Calls) -> grpc.GenericRpcHandler:
                 for part in parts:
                     if isinstance(part, ClipSummary):
                         arrival.visit.fields["pictures"] = part.pictures
-                    yield clip_message(part)
+                    yield from map(clip_message, _cut(part))
 
     return calls.service(
         calls.unary(LIST_AVATARS, typed(LIST_AVATARS, list_avatars)),
@@ -57,6 +61,15 @@ def v1_handlers(calls: Calls) -> grpc.GenericRpcHandler:
         calls.streaming(RENDER, render),
         live_method(calls),
     )
+
+
+def _cut(part: ClipPart) -> Iterator[ClipPart]:
+    """Cut a piece of a video into some that every client takes."""
+    if not isinstance(part, bytes):
+        yield part
+        return
+    for start in range(0, len(part), _PIECE_BYTES):
+        yield part[start : start + _PIECE_BYTES]
 
 
 class _Sound:

@@ -26,6 +26,7 @@ _PIECE_NUMBERS: Final = 2**14
 _REST_BYTES_MAX: Final = 2**16
 """Of a message without its lists of numbers; the four fields need a hundred."""
 _LISTS_MAX: Final = 16
+_SHOWN_MAX: Final = 20
 _IN_NUMBERS: Final = b"0123456789+-.eE, \t\r\n"
 
 Floats = NDArray[np.float32]
@@ -130,10 +131,17 @@ def _check_small(rest_bytes: int, lists: int) -> None:
 def _numbers(body: bytes | bytearray, start: int, end: int) -> Floats | None:
     """Read the numbers between two places; None if there is something else between them."""
     pieces: list[Floats] = []
+    size = end - start
     while True:
         cut = body.find(b",", start + _PIECE_BYTES, end)
         text = body[start : end if cut < 0 else cut]
-        if text.translate(None, _IN_NUMBERS):
+        if other := text.translate(None, _IN_NUMBERS):
+            if size > _REST_BYTES_MAX:
+                shown = other[:_SHOWN_MAX].decode("ascii", "replace")
+                raise InputError(
+                    f"A long list has {shown!r} in it; send numbers alone, and for JSON neither "
+                    "NaN nor infinity is one."
+                )
             return None
         try:
             piece = orjson.loads(b"[" + text + b"]")
