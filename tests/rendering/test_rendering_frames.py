@@ -224,6 +224,11 @@ def test_arrays_of_other_shapes_are_refused(tiny: Avatar, speech: Samples) -> No
         next(render(speech, tiny, PLAIN))
 
 
+def test_a_pair_of_three_is_refused(tiny: Avatar, babble: Samples) -> None:
+    with pytest.raises(InputError, match="The speech is 3 values; give a pair of samples and"):
+        next(render((babble, 16_000, 1), tiny, PLAIN))  # type: ignore[arg-type]
+
+
 def test_another_generator_can_stand_behind_the_avatar(
     tmp_path: Path, tiny: Avatar, babble: Samples
 ) -> None:
@@ -269,6 +274,15 @@ def test_a_renderer_serves_one_speech_after_another(
         first = [frame.avatar_frame for frame in renderer.frames([babble])]
         second = [frame.avatar_frame for frame in renderer.frames(np.split(babble, 20))]
         assert first == second
+
+
+def test_a_speech_goes_on_where_the_one_before_has_ended(tiny: Avatar, babble: Samples) -> None:
+    with Renderer(tiny, RenderOptions(backend="onnxruntime", start_frame=4)) as renderer:
+        shown = [frame.avatar_frame for frame in renderer.frames([babble])]
+        frames = renderer.frames([babble], start_frame=4 + len(shown))
+        shown += [frame.avatar_frame for frame in frames]
+        assert shown == ping_pong(4, len(shown))
+        assert next(renderer.frames([babble], start_frame=0)).avatar_frame == 0
 
 
 def test_networks_that_are_given_are_used_and_left_open(

@@ -100,4 +100,7 @@ def played_house(
         config=config, model=model, backend=FakeBackend(network), tokens=tokens
     ) as house:
         network.begin()
-        yield house
+        try:
+            yield house
+        finally:
+            network.let_go()  # a test that fails while it holds a run

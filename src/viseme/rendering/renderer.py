@@ -145,20 +145,28 @@ class Renderer:
         """Open the back end and run it until it is warm; the first frame does so otherwise."""
         return self._generator.warm_up()
 
-    def frames(self, samples: Iterable[Samples]) -> Generator[Frame, None, None]:
+    def frames(
+        self, samples: Iterable[Samples], *, start_frame: int | None = None
+    ) -> Generator[Frame, None, None]:
         """Give the frames of a speech as its samples come: blocks of float32 [n], 16 kHz mono.
 
         Sound and faces are prepared on a thread each, predictions are made by the generator's
         workers, and frames are composed on the consumer's thread, so that a consumer that pauses
         makes all others wait.
+
+        Args:
+            samples: the speech.
+            start_frame: in place of the options' own, so that the avatar's movement goes on from
+                one speech to the next.
         """
         options = self._options
+        start = options.start_frame if start_frame is None else start_frame
         waiting: deque[_Face] = deque()
         with ExitStack() as stack:
             windows = stack.enter_context(
                 Stage(self._windows(samples), ahead=_WINDOWS_AHEAD, name="audio")
             )
-            faces = stack.enter_context(Stage(self._faces(), ahead=_FACES_AHEAD, name="faces"))
+            faces = stack.enter_context(Stage(self._faces(start), ahead=_FACES_AHEAD, name="faces"))
 
             def pairs() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
                 # The generator takes pairs in order and gives predictions in the same order.
@@ -212,9 +220,9 @@ class Renderer:
             yield from stream.push(block)
         yield from stream.flush()
 
-    def _faces(self) -> Iterator[_Face]:
-        """Give the avatar's frames in their order, without end."""
-        for index in self._avatar.ping_pong(self._options.start_frame):
+    def _faces(self, start: int) -> Iterator[_Face]:
+        """Give the avatar's frames in their order from a place in it, without end."""
+        for index in self._avatar.ping_pong(start):
             frame, box = self._avatar.frame(index), self._avatar.box(index)
             crop, visual = crop_inputs(frame, box, self._geometry)
             yield _Face(index, frame, box, crop, visual)

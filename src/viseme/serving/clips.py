@@ -43,6 +43,7 @@ __all__ = [
     "ClipRequest",
     "ClipSummary",
     "SoundReader",
+    "find_avatar",
     "render_clip",
 ]
 
@@ -159,7 +160,7 @@ def render_clip(
         UnavailableError: the server is stopping.
         BackendError, OutputError: the network or the encoder failed.
     """
-    name, avatar = _avatar(cast, request.avatar)
+    name, avatar = find_avatar(cast, request.avatar)
     warnings: list[str] = []
     options = RenderOptions(start_frame=request.start_frame)
     with ExitStack() as stack:
@@ -273,8 +274,16 @@ def _opened(
     return open_speech(as_type(BinaryIO, reader), twice=True)
 
 
-def _avatar(cast: Cast, name: str) -> tuple[str, Avatar]:
-    """Find an avatar, and the name that it is known by."""
+def find_avatar(cast: Cast, name: str) -> tuple[str, Avatar]:
+    """Find an avatar, and the name that it is known by.
+
+    Args:
+        cast: where.
+        name: its name; empty for the first.
+
+    Raises:
+        AvatarError: there is none of that name, or none at all.
+    """
     if name:
         return name, cast.avatar(name)
     for first in cast.report.avatars:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from viseme.errors import InputError
 
@@ -26,6 +29,14 @@ class SampleFormat(Enum):
     S32 = 32
     F32 = -32
     """Floating point, -1 to 1."""
+
+
+_DTYPES: Final = {
+    SampleFormat.U8: "<u1",
+    SampleFormat.S16: "<i2",
+    SampleFormat.S32: "<i4",
+    SampleFormat.F32: "<f4",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +64,29 @@ class RawSound:
                 f"The sound has {self.channels} channels, which must be from 1 to 255."
             )
 
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one sample of all channels."""
+        return self.channels * abs(self.format.value) // 8
+
+    def samples(self, data: bytes) -> NDArray[Any]:
+        """Read the samples that bytes are: [n, channels] in their own type, a view of the bytes.
+
+        Raises:
+            InputError: the last one is not whole.
+        """
+        if len(data) % self.sample_bytes:
+            raise InputError(
+                f"The sound has {len(data)} bytes, and {self.channels} channel"
+                f"{'s' if self.channels > 1 else ''} of {self.format.name} have "
+                f"{self.sample_bytes} bytes a sample; send whole samples."
+            )
+        return np.frombuffer(data, _DTYPES[self.format]).reshape(-1, self.channels)
+
     def wave_header(self) -> bytes:
         """Give the header that makes a WAV file of unknown length of the samples after it."""
         bits = abs(self.format.value)
         kind = _FLOAT if self.format is SampleFormat.F32 else _PCM
-        frame_bytes = self.channels * bits // 8
         return struct.pack(
             "<4sI4s4sIHHIIHH4sI",
             b"RIFF",
@@ -68,8 +97,8 @@ class RawSound:
             kind,
             self.channels,
             self.rate_hz,
-            (self.rate_hz * frame_bytes) & _NO_END,
-            frame_bytes,
+            (self.rate_hz * self.sample_bytes) & _NO_END,
+            self.sample_bytes,
             bits,
             b"data",
             _NO_END,

@@ -47,7 +47,7 @@ from viseme.serving.limits import Guest
 from viseme.serving.watchdog import Watchdog
 from viseme.wire.services import Call
 
-__all__ = ["Arrival", "Calls", "HandlerFactory", "Method", "typed"]
+__all__ = ["Arrival", "Calls", "HandlerFactory", "Method", "parsed", "typed"]
 
 SLOWEST_BYTES_PER_S: Final = 2**19
 """What a line carries at least, 4 Mbit/s: who takes longer for a message has stalled."""
@@ -166,7 +166,9 @@ class Calls:
         """Make a handler of bytes that everyone may call at any time: it must cost nothing."""
 
         def body(arrival: Arrival, messages: Iterator[bytes]) -> Generator[bytes, None, None]:
-            yield answer(self._first(arrival, messages))
+            # Nothing is known of who calls, and what there is to say is short.
+            patience_s = self.house.config.limits.stall_s
+            yield answer(self._first(arrival, messages, patience_s))
 
         return self._method(call, body, public=True)
 
@@ -195,7 +197,7 @@ class Calls:
 
         def body(arrival: Arrival, messages: Iterator[bytes]) -> Generator[bytes, None, None]:
             requests = (
-                _parsed(call, data) for data in self._patiently(arrival, messages, patience_s)
+                parsed(call, data) for data in self._patiently(arrival, messages, patience_s)
             )
             for response in answer(arrival, requests):
                 yield response.SerializeToString()
@@ -227,6 +229,7 @@ class Calls:
                 name,
                 authorization=metadata.get("authorization"),
                 wanted_id=metadata.get("x-request-id"),
+                traceparent=metadata.get("traceparent"),
                 public=public,
             ) as visit:
                 yield from self._answer(Arrival(visit, context), body, messages, context)
@@ -257,13 +260,15 @@ class Calls:
             arrival.visit.code = DeadlineError.grpc_status if late else CANCELLED
 
     def _only(self, arrival: Arrival, guest: Guest, messages: Iterator[bytes]) -> bytes:
-        data = self._first(arrival, messages)
+        data = self._first(arrival, messages, None)
         arrival.visit.fields["bytes"] = len(data)
         guest.claim(request_bytes=len(data))
         return data
 
-    def _first(self, arrival: Arrival, messages: Iterator[bytes]) -> bytes:
-        data = next(self._patiently(arrival, messages, None), None)
+    def _first(
+        self, arrival: Arrival, messages: Iterator[bytes], patience_s: float | None
+    ) -> bytes:
+        data = next(self._patiently(arrival, messages, patience_s), None)
         if data is None:
             raise WireError("The call came without a message; send one.")
         return data
@@ -296,12 +301,17 @@ def typed(
     """Make a handler of messages one of bytes, for `Calls.unary`."""
 
     def behaviour(arrival: Arrival, _: Guest, data: bytes) -> bytes:
-        return answer(arrival, _parsed(call, data)).SerializeToString()
+        return answer(arrival, parsed(call, data)).SerializeToString()
 
     return behaviour
 
 
-def _parsed(call: Call[Request, Response], data: bytes) -> Request:
+def parsed(call: Call[Request, Response], data: bytes) -> Request:
+    """Read the message of a call.
+
+    Raises:
+        WireError: it is damaged.
+    """
     try:
         return call.request.FromString(data)
     except DecodeError as error:

@@ -60,6 +60,7 @@ class Reply(Response):
             self._method,
             authorization=call.headers.get("authorization"),
             wanted_id=call.request_id,
+            traceparent=call.headers.get("traceparent"),
             public=self._public,
         ) as call.visit:
             try:
