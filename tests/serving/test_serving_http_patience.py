@@ -13,6 +13,7 @@ import pytest
 from support.house import OpenHouse, open_house, serving
 from support.http_service import Service, http_service
 from support.played_network import PATIENCE_S
+from support.probes import identity_generator
 from support.sounds import noise, wave_file
 from support.tiny_avatar import make_avatar
 
@@ -55,9 +56,7 @@ def body_of(answer: bytes) -> dict[str, object]:
     return found
 
 
-@pytest.mark.parametrize(
-    "said", [b"", b"G", b"GET /livez HTTP/1.1\r\nHost: x\r\n", b"\r\n", b"POST"]
-)
+@pytest.mark.parametrize("said", [b"", b"G", b"GET /livez HTTP/1.1\r\nHost: x\r\n", b"POST"])
 def test_a_head_that_does_not_come_ends_the_connection(service: Service, said: bytes) -> None:
     with service.line() as line:
         line.sendall(said)
@@ -71,22 +70,19 @@ def test_many_that_say_nothing_keep_nobody_out(service: Service) -> None:
         assert [rest(line) for line in silent] == [b""] * 200
 
 
-def test_too_many_connections_are_told_so(service: Service) -> None:
-    with contextlib.ExitStack() as stack:
-        answers = []
-        for _ in range(520):
-            line = stack.enter_context(service.line())
-            line.setblocking(False)
-            answers.append(line)
-        told = []
-        for line in answers:
-            line.setblocking(True)
-            line.settimeout(PATIENCE_S)
-            told.append(rest(line))
-        full = [answer for answer in told if answer]
-        assert all(answer.startswith(b"HTTP/1.1 503 ") for answer in full)
-        assert b"retry-after: 2" in full[0]
-        assert body_of(full[0]) == {
+def test_too_many_connections_are_told_so(tmp_path: Path) -> None:
+    model = identity_generator(tmp_path / "model.onnx", size=160)
+    with (
+        open_house(model=model) as house,
+        http_service(house) as service,
+        contextlib.ExitStack() as stack,
+    ):
+        for _ in range(500):
+            stack.enter_context(service.line())
+        answer = rest(stack.enter_context(service.line()))
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 2" in answer
+        assert body_of(answer) == {
             "error": "The server has 500 connections, the most that it takes; try again in 2 s."
         }
 
@@ -152,10 +148,10 @@ def test_a_clip_that_nobody_reads_is_dropped(service: Service, house: OpenHouse)
     "said",
     [
         b"garbage\r\n\r\n",
-        b"GET / HTTP/9.9\r\n\r\n",
+        b"\r\n\r\n",
         b"GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 20_000 + b"\r\n\r\n",
-        b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 400_000 + b"\r\n\r\n",
+        b"GET /" + b"x" * 400_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
         JSON_HEAD + b"Content-Length: many\r\n\r\n",
         JSON_HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
         JSON_HEAD + b"Transfer-Encoding: chunked\r\n\r\nno size\r\n",
@@ -164,7 +160,8 @@ def test_a_clip_that_nobody_reads_is_dropped(service: Service, house: OpenHouse)
 )
 def test_what_is_no_http(service: Service, said: bytes) -> None:
     with service.line() as line:
-        line.sendall(said)
+        with contextlib.suppress(ConnectionError):  # which it may be before all is said
+            line.sendall(said)
         answer = rest(line)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert body_of(answer) == {
@@ -179,7 +176,7 @@ def test_a_body_behind_a_refusal_is_passed_over(service: Service) -> None:
         assert line.recv(65_536).startswith(b"HTTP/1.1 404 ")
         line.sendall(bytes(1_000_000))
         line.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        assert rest(line).startswith(b"HTTP/1.1 200 ")
+        assert b"HTTP/1.1 200 " in rest(line)
 
 
 def test_a_body_behind_a_refusal_that_has_no_end(service: Service) -> None:

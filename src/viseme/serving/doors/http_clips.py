@@ -65,6 +65,8 @@ class ClipRoute:
                         call.write(call.begin(200, part.media_type))
                     case ClipSummary():
                         call.visit.fields["frames"] = part.pictures
+                        if part.warnings:  # which an answer that is a video has no place for
+                            call.visit.fields["warning"] = part.warnings[0]
                         call.write(call.send(b"", more=False))
                     case bytes():
                         call.write(call.send(part))
