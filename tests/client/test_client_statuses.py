@@ -43,9 +43,9 @@ def test_every_status_is_one_of_our_errors_with_a_sentence(code: grpc.StatusCode
     [
         (
             "UNAVAILABLE",
-            "failed to connect to all addresses",
-            f"No server can be reached at {ADDRESS} (failed to connect to all addresses); check "
-            "the address, whether TLS is wanted there, and that the server runs.",
+            "failed to connect to all addresses; last error: Connection refused",
+            f"No server can be reached at {ADDRESS} (Connection refused); check the address, "
+            "whether TLS is wanted there, and that the server runs.",
         ),
         (
             "DEADLINE_EXCEEDED",

@@ -67,7 +67,8 @@ def translated(error: grpc.RpcError, address: str) -> VisemeError:
         address: whom the call went to.
     """
     code = error.code()
-    details = (error.details() or "no reason given").strip()
+    # Of all that gRPC has tried, the last attempt is the one that says something.
+    details = (error.details() or "no reason given").rpartition("last error: ")[2].strip()
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in details:
         return InputError(
             f"A message to or from {address} is too large ({details}); send fewer frames at a "
