@@ -9,6 +9,8 @@ import pytest
 from support.played_network import PlayedNetwork
 from viseme.engine import Inferencer
 
+LAST_STEPS_S = 10.0
+
 
 @pytest.fixture(autouse=True)
 def cache_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -22,6 +24,9 @@ def cache_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def no_thread_is_left() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
+    for thread in threading.enumerate():
+        if thread not in before:
+            thread.join(LAST_STEPS_S)  # gRPC says that it has ended a moment before it has
     assert [thread for thread in threading.enumerate() if thread not in before] == []
 
 

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 
 from viseme.errors import InputError, OverloadedError, UnavailableError
 from viseme.serving import Admission, Limits, Load
+from viseme.serving.config.model import TokenLimits
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
@@ -117,6 +118,76 @@ def test_a_share_has_room_for_one_request_of_the_largest_batch() -> None:
     assert SMALL.share() == Load(3, 25, 500, 1, 1)
     assert Limits(caller_share=1.0).share() == Limits().whole()
     assert Limits(frames=7, caller_share=0.1).share().frames == 7
+
+
+def test_limits_of_one_caller_take_the_place_of_his_share() -> None:
+    given = TokenLimits(requests=5, frames=3).given()
+    books = Admission(SMALL, unknown_rate, {"one": given})
+    with ExitStack() as stack:
+        for _ in range(5):
+            stack.enter_context(books.request(caller="one"))
+        with pytest.raises(OverloadedError) as more:
+            stack.enter_context(books.request(caller="one"))
+        assert str(more.value) == (
+            "'one' has its share of the server: 5 of 5 requests are taken; try again in 1 s."
+        )
+    with ExitStack() as stack:
+        with pytest.raises(InputError) as never:
+            stack.enter_context(books.request(frames=4, caller="one"))
+        assert str(never.value) == (
+            "The request is for 4 frames at once, and 3 is the most that is let in; ask for less "
+            "at a time."
+        )
+        stack.enter_context(books.request(request_bytes=500, caller="one"))  # as his share has it
+        with pytest.raises(OverloadedError, match="500 of 500 bytes of requests"):
+            stack.enter_context(books.request(request_bytes=1, caller="one"))
+        for _ in range(3):  # and others have theirs
+            stack.enter_context(books.request(caller="two"))
+        with pytest.raises(OverloadedError, match="'two' has its share of the server: 3 of 3"):
+            stack.enter_context(books.request(caller="two"))
+
+
+def test_limits_of_one_caller_do_not_raise_the_bounds_of_all() -> None:
+    books = Admission(SMALL, unknown_rate, {"one": {"frames": 1000}})
+    with (
+        books.request(frames=30),
+        pytest.raises(OverloadedError, match="The server is busy: 30 of 40 frames"),
+        books.request(frames=11, caller="one"),
+    ):
+        pass
+
+
+def test_a_guest_claims_more_when_more_is_known_and_gives_all_of_it_back() -> None:
+    books = admission()
+    with books.request(caller="one") as guest:
+        guest.claim(request_bytes=400)
+        guest.claim(frames=20)
+        guest.claim(frames=5)
+        assert books.held == books.held_by("one") == Load(1, 25, 400)
+    assert books.held == books.held_by("one") == Load()
+
+
+def test_a_claim_that_does_not_fit_leaves_what_was_there() -> None:
+    books = admission()
+    with books.request(frames=20), books.request(frames=15) as guest:
+        with pytest.raises(OverloadedError) as now:
+            guest.claim(frames=6)
+        assert str(now.value) == (
+            "The server is busy: 35 of 40 frames are taken; try again in 1 s."
+        )
+        with pytest.raises(InputError) as never:
+            guest.claim(frames=26)
+        assert str(never.value).startswith("The request is for 41 frames at once, and 40 is")
+        assert books.held == Load(2, 35)
+    assert books.held == Load()
+
+
+def test_a_guest_of_a_draining_server_may_finish() -> None:
+    books = admission()
+    with books.request() as guest:
+        books.drain()
+        guest.claim(frames=3)
+        assert books.held.frames == 3
 
 
 @pytest.mark.parametrize(("frames_per_s", "streams"), [(5.0, 1), (57.0, 1), (63.0, 2), (200.0, 6)])

@@ -53,8 +53,12 @@ class PlayedNetwork:
         path = identity_generator(folder / "played.onnx", size=160)
         inferencer = Inferencer(path, backend=FakeBackend(self), workers=workers)
         inferencer.warm_up()
-        self._armed = True
+        self.begin()
         return inferencer
+
+    def begin(self) -> None:
+        """See the runs from now on, for what warmed it up is over."""
+        self._armed = True
 
     def hold(self) -> None:
         """Hold every run until it is let go."""

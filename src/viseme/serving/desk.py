@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Final, Literal
 
 from viseme.errors import AuthError, VisemeError
-from viseme.serving.limits import Admission
+from viseme.serving.limits import Admission, Guest
 from viseme.serving.logs import access, event, request_context
 from viseme.serving.metrics import Metrics
 from viseme.serving.tokens import Tokens
@@ -42,7 +42,7 @@ class Visit:
 
     def admit(
         self, *, frames: int = 0, request_bytes: int = 0, streams: int = 0, clips: int = 0
-    ) -> AbstractContextManager[None]:
+    ) -> AbstractContextManager[Guest]:
         """Let the request in for as long as the `with` statement lasts; see `Admission.request`.
 
         Raises:

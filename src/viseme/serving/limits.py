@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 from viseme.audio import FRAME_RATE_HZ
 from viseme.errors import InputError, OverloadedError
 from viseme.serving.job_queue import stopping
 
-__all__ = ["LIVE_SHARE", "Admission", "Limits", "Load"]
+__all__ = ["LIVE_SHARE", "Admission", "Guest", "Limits", "Load"]
 
 BATCH_MAX = 25
 """Frames in the largest request of the contract that existing clients speak."""
@@ -118,6 +119,34 @@ class Limits:
 _PLURALS = ("requests", "frames", "bytes of requests", "live streams", "clips")
 
 
+class Guest:
+    """A request that was let in, which may turn out to want more than was known at first."""
+
+    def __init__(self, admission: Admission, caller: str | None) -> None:
+        self._admission = admission
+        self._caller = caller
+        self._held = Load()
+
+    def claim(self, *, frames: int = 0, request_bytes: int = 0) -> None:
+        """Take more, to be given back with the rest; also while the server is draining.
+
+        Args:
+            frames: as in `Admission.request`.
+            request_bytes: likewise.
+
+        Raises:
+            OverloadedError, InputError: as there; what was let in before stays so.
+        """
+        self._take(Load(frames=frames, request_bytes=request_bytes))
+
+    def _take(self, load: Load) -> None:
+        self._admission._enter(load, self._held, self._caller)
+        self._held = self._held.plus(load)
+
+    def _leave(self) -> None:
+        self._admission._leave(self._held, self._caller)
+
+
 class Admission:
     """Counts what the server has taken on, and lets in what still fits; for any thread.
 
@@ -125,13 +154,21 @@ class Admission:
         limits: the bounds.
         frames_per_s: tells how fast frames are made now, or 0 if that is not known: from it
             comes the time after which a refused caller is to try again.
+        callers: bounds of single callers by their names, each by the name that it has in `Load`,
+            in place of their shares.
     """
 
-    def __init__(self, limits: Limits, frames_per_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        frames_per_s: Callable[[], float],
+        callers: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
+    ) -> None:
         self.limits = limits
         self._frames_per_s = frames_per_s
         self._whole = limits.whole()
         self._share = limits.share()
+        self._shares = {name: self._share._replace(**bounds) for name, bounds in callers.items()}
         self._total = Load()
         self._callers: dict[str, Load] = {}
         self._draining = False
@@ -146,7 +183,7 @@ class Admission:
         streams: int = 0,
         clips: int = 0,
         caller: str | None = None,
-    ) -> Iterator[None]:
+    ) -> Iterator[Guest]:
         """Let a request in for as long as the `with` statement lasts, or refuse it at once.
 
         Args:
@@ -156,17 +193,20 @@ class Admission:
             clips: 1 if it renders a clip.
             caller: the name of the token that it came with; None without one.
 
+        Yields:
+            What takes more, once more is known: a request can be let in before it is read.
+
         Raises:
             OverloadedError: if it does not fit now; says when to try again.
             UnavailableError: if the server is draining.
             InputError: if it would not fit even if there were nothing else.
         """
-        claim = Load(1, frames, request_bytes, streams, clips)
-        self._enter(claim, caller)
+        guest = Guest(self, caller)
+        guest._take(Load(1, frames, request_bytes, streams, clips))
         try:
-            yield
+            yield guest
         finally:
-            self._leave(claim, caller)
+            guest._leave()
 
     @property
     def held(self) -> Load:
@@ -194,14 +234,17 @@ class Admission:
         with self._changed:
             return self._changed.wait_for(lambda: not self._total.requests, timeout_s)
 
-    def _enter(self, claim: Load, caller: str | None) -> None:
+    def _enter(self, claim: Load, own: Load, caller: str | None) -> None:
+        """Take what a request claims, beside what it has; nothing if any of it does not fit."""
         with self._changed:
-            if self._draining:
+            # A guest is in already, and what it claims besides is part of what may finish.
+            if claim.requests and self._draining:
                 raise stopping()
-            self._check(claim, self._total, self._whole, "The server is busy")
+            self._check(claim, own, self._total, self._whole, "The server is busy")
             if caller is not None:
                 held = self._callers.get(caller, Load())
-                self._check(claim, held, self._share, f"{caller!r} has its share of the server")
+                share = self._shares.get(caller, self._share)
+                self._check(claim, own, held, share, f"{caller!r} has its share of the server")
                 self._callers[caller] = held.plus(claim)
             self._total = self._total.plus(claim)
 
@@ -216,12 +259,14 @@ class Admission:
                     del self._callers[caller]
             self._changed.notify_all()
 
-    def _check(self, claim: Load, held: Load, bound: Load, who: str) -> None:
-        """Refuse a claim that would pass a bound, beside what is held."""
-        for asked, have, most, things in zip(claim, held, bound, _PLURALS, strict=True):
-            if asked > most:
+    def _check(self, claim: Load, own: Load, held: Load, bound: Load, who: str) -> None:
+        """Refuse a claim that would pass a bound, beside what all hold, its request among them."""
+        for (asked, whole), have, most, things in zip(
+            zip(claim, claim.plus(own), strict=True), held, bound, _PLURALS, strict=True
+        ):
+            if asked and whole > most:
                 raise InputError(
-                    f"The request is for {asked} {things} at once, and {most} is the most that "
+                    f"The request is for {whole} {things} at once, and {most} is the most that "
                     "is let in; ask for less at a time."
                 )
             if have + asked > most:

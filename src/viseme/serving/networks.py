@@ -11,7 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from viseme.avatar.bundle import digest
-from viseme.engine import AudioEncoder, Batching, Inferencer, WarmUp, measure_batching
+from viseme.engine import (
+    AudioEncoder,
+    Backend,
+    Batching,
+    Inferencer,
+    WarmUp,
+    measure_batching,
+)
 from viseme.engine.model import MEL_PATCH
 from viseme.errors import ModelError
 from viseme.serving.scheduler import BATCH_WAIT_S, RunReport, Scheduler
@@ -23,8 +30,8 @@ __all__ = ["GeneratorOptions", "GeneratorReport", "ServedGenerator", "SharedNetw
 class GeneratorOptions:
     """How to run generators."""
 
-    backend: str = "auto"
-    """What runs them, as `Inferencer` takes it."""
+    backend: str | Backend = "auto"
+    """What runs them, as `Inferencer` takes it; one that is open, for a single generator."""
     workers: int | None = None
     """Frames in a generator at once; None fits them to the machine."""
     threads: int | None = None

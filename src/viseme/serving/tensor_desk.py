@@ -6,7 +6,7 @@ gRPC and HTTP carry it; what they answer with is their own affair.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -127,27 +127,25 @@ class TensorDesk:
             raise AvatarError("This server has no avatar to composite into; start it with one.")
         return self._avatar
 
-    def compose(self, request: TensorRequest, faces: Tensor) -> list[bytes]:
+    def compose(self, request: TensorRequest, faces: Tensor) -> Iterator[bytes]:
         """Put a batch's faces into the avatar's frames, from the request's start on.
 
         Args:
             request: the one that was answered.
             faces: its answer.
 
-        Returns:
-            A PNG file of each full frame.
+        Yields:
+            A PNG file of each full frame, made when it is taken.
 
         Raises:
             AvatarError: this server has a bare network.
         """
         avatar = self.check_composite()
         geometry = Geometry.for_input(self._info.size)
-        files = []
         for face, index in zip(faces, avatar.ping_pong(request.start_frame), strict=False):
             start_s = time.monotonic()
             frame, box = avatar.frame(index), avatar.box(index)
             image = compose(frame, box, crop_face(frame, box, geometry), face, geometry)
             encoded: Any = cv2.imencode(".png", image, _PNG_FAST)[1]
-            files.append(bytes(encoded))
             self._on_composed(time.monotonic() - start_s)
-        return files
+            yield encoded.tobytes()
