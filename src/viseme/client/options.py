@@ -94,7 +94,6 @@ class ClientOptions:
             # gRPC would not even try to connect for a second after a failure, so that a retry
             # within it could not but fail.
             ("grpc.initial_reconnect_backoff_ms", 50),
-            ("grpc.min_reconnect_backoff_ms", 50),
             ("grpc.max_reconnect_backoff_ms", 2000),
             # Clients of one process have a connection each, and not one for all of them.
             ("grpc.use_local_subchannel_pool", 1),
