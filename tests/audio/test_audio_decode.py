@@ -10,6 +10,7 @@ import tempfile
 import tracemalloc
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -218,7 +219,21 @@ def test_memory_does_not_grow_with_length() -> None:
 def test_probe_tells_what_there_is(data: bytes, expected: SoundInfo) -> None:
     info = probe(io.BytesIO(data))
     assert info.duration_s == pytest.approx(expected.duration_s, abs=0.05)
-    assert info == SoundInfo(info.duration_s, expected.rate_hz, expected.channels, expected.codec)
+    assert info == replace(expected, duration_s=info.duration_s, stated_s=info.stated_s)
+
+
+def test_probe_tells_what_is_stated_from_an_estimate() -> None:
+    assert probe(io.BytesIO(wav(SOUND))).stated_s == 2.0
+    raw = probe(io.BytesIO(encoded("adts", "aac", SOUND)))
+    assert raw.duration_s == pytest.approx(2.0, abs=0.5)
+    assert raw.stated_s is None
+
+
+def test_damage_goes_where_it_is_asked_for() -> None:
+    sentences: list[str] = []
+    cut = wav(SOUND)[:200_000]
+    assert len(list(decode(io.BytesIO(cut), on_damage=sentences.append))) == 2
+    assert sentences == ["The sound is cut off: of its 2.00 s, the first 1.04 s are used."]
 
 
 def test_probe_of_a_live_recording_knows_no_length() -> None:

@@ -271,6 +271,15 @@ def test_a_renderer_serves_one_speech_after_another(
         assert first == second
 
 
+def test_a_speech_goes_on_where_the_one_before_has_ended(tiny: Avatar, babble: Samples) -> None:
+    with Renderer(tiny, RenderOptions(backend="onnxruntime", start_frame=4)) as renderer:
+        shown = [frame.avatar_frame for frame in renderer.frames([babble])]
+        frames = renderer.frames([babble], start_frame=4 + len(shown))
+        shown += [frame.avatar_frame for frame in frames]
+        assert shown == ping_pong(4, len(shown))
+        assert next(renderer.frames([babble], start_frame=0)).avatar_frame == 0
+
+
 def test_networks_that_are_given_are_used_and_left_open(
     no_thread_is_left: None, tmp_path: Path, tiny: Avatar, babble: Samples
 ) -> None:

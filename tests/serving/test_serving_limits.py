@@ -358,3 +358,15 @@ def test_the_books_balance_whoever_comes_and_goes() -> None:
     run_state_machine_as_test(
         Books, settings=settings(max_examples=30, stateful_step_count=25, deadline=None)
     )
+
+
+def test_who_runs_long_is_told_of_the_draining() -> None:
+    admission = Admission(Limits(), lambda: 0.0)
+    told: list[str] = []
+    with admission.telling(lambda: told.append("left before")):
+        pass
+    with admission.telling(lambda: told.append("in")):
+        admission.drain()
+        assert told == ["in"]
+        with admission.telling(lambda: told.append("late")):
+            assert told == ["in", "late"]

@@ -2,6 +2,7 @@
 
 from viseme.audio.decode import SoundInfo, decode, probe, read
 from viseme.audio.features import features
+from viseme.audio.lookahead import LOOKAHEAD_SAMPLES, lookahead_samples
 from viseme.audio.mel import MelStream, mel_spectrogram
 from viseme.audio.resample import Resampler, from_samples
 from viseme.audio.units import (
@@ -16,6 +17,7 @@ from viseme.audio.windows import WindowStream, windows
 __all__ = [
     "FEATURE_SIZE",
     "FRAME_RATE_HZ",
+    "LOOKAHEAD_SAMPLES",
     "MEL_RATE_HZ",
     "SAMPLE_RATE_HZ",
     "MelStream",
@@ -26,6 +28,7 @@ __all__ = [
     "decode",
     "features",
     "from_samples",
+    "lookahead_samples",
     "mel_spectrogram",
     "probe",
     "read",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,15 +23,23 @@ __all__ = ["SoundInfo", "decode", "probe", "read"]
 
 @dataclass(frozen=True)
 class SoundInfo:
-    """What a file says of its sound; `duration_s` is None where it does not say."""
+    """What a file says of its sound; lengths are None where it does not say."""
 
     duration_s: float | None
+    """How long it is; of a raw AAC or MP3 file an estimate."""
     rate_hz: int
     channels: int
     codec: str
+    stated_s: float | None = None
+    """How long its header states that it is; never an estimate."""
 
 
-def decode(source: str | Path | BinaryIO, *, block_s: float = 1.0) -> Iterator[Samples]:
+def decode(
+    source: str | Path | BinaryIO,
+    *,
+    block_s: float = 1.0,
+    on_damage: Callable[[str], None] | None = None,
+) -> Iterator[Samples]:
     """Decode a file block by block: float32 `[block_s * 16000]`, the last one shorter.
 
     `source` is a path, or a file open for reading in binary mode, which is read from its
@@ -39,12 +47,13 @@ def decode(source: str | Path | BinaryIO, *, block_s: float = 1.0) -> Iterator[S
 
     Raises `InputError`, with the first block at the earliest, where the source cannot be read or
     has no sound that can be decoded. A source that is damaged or cut off gives what can be
-    decoded, and a `VisemeWarning` that says how much that was.
+    decoded, and a `VisemeWarning` that says how much that was; with `on_damage` the sentence goes
+    there instead, for warnings belong to the whole process and not to one file.
     """
     block = round(block_s * SAMPLE_RATE_HZ)
     if block < 1:
         raise ValueError(f"block_s must be at least one sample long, got {block_s}")
-    return _in_blocks(_resampled(source), block)
+    return _in_blocks(_resampled(source, on_damage or _warn), block)
 
 
 def read(source: str | Path | BinaryIO) -> Samples:
@@ -55,12 +64,16 @@ def read(source: str | Path | BinaryIO) -> Samples:
 def probe(source: str | Path | BinaryIO) -> SoundInfo:
     """Tell what a file says of its sound, without decoding it.
 
-    The duration of a raw AAC or MP3 file is an estimate. Raises `InputError` as `decode` does.
+    Raises `InputError` as `decode` does.
     """
     with _opened(source) as sound:
         codec = sound.stream.codec_context
         return SoundInfo(
-            sound.duration_s(), codec.sample_rate, codec.channels, codec.codec.canonical_name
+            sound.duration_s(),
+            codec.sample_rate,
+            codec.channels,
+            codec.codec.canonical_name,
+            sound.stated_s,
         )
 
 
@@ -71,7 +84,9 @@ def _opened(source: str | Path | BinaryIO) -> AbstractContextManager[Source]:
     return opened(source)
 
 
-def _resampled(source: str | Path | BinaryIO) -> Generator[Samples]:
+def _resampled(
+    source: str | Path | BinaryIO, on_damage: Callable[[str], None]
+) -> Generator[Samples]:
     """Decode and resample in pieces of about a packet; rate and channels may change on the way."""
     count = 0
     with _opened(source) as sound:
@@ -84,7 +99,11 @@ def _resampled(source: str | Path | BinaryIO) -> Generator[Samples]:
             )
         damage = sound.damage()
     if damage:
-        warnings.warn(damage, VisemeWarning, stacklevel=2)
+        on_damage(damage)
+
+
+def _warn(damage: str) -> None:
+    warnings.warn(damage, VisemeWarning, stacklevel=3)
 
 
 def _resample(sound: Source) -> Iterator[Samples]:

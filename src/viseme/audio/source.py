@@ -87,11 +87,11 @@ class Source:
         self._reached_s = 0.0  # by the time stamps, which pass over gaps
         self._damaged_packets = 0
         self._is_cut = False
-        self._stated_s = stated_s(container, stream)
+        self.stated_s = stated_s(container, stream)
         if _can_seek(file):
             place = file.tell()
             self._is_cut = ogg_is_cut(file)
-            self._stated_s = wav_stated_s(file) or self._stated_s
+            self.stated_s = wav_stated_s(file) or self.stated_s
             file.seek(place)  # PyAV does not notice
 
     def duration_s(self) -> float | None:
@@ -118,8 +118,8 @@ class Source:
         """Say in a sentence what was missing, once the chunks have ended; None for nothing."""
         used = f"{self.decoded_s:.2f} s are used."
         reached_s = max(self.decoded_s, self._reached_s)
-        if self._stated_s is not None and reached_s < self._stated_s - CUT_TOLERANCE_S:
-            return f"{self.name} is cut off: of its {self._stated_s:.2f} s, the first {used}"
+        if self.stated_s is not None and reached_s < self.stated_s - CUT_TOLERANCE_S:
+            return f"{self.name} is cut off: of its {self.stated_s:.2f} s, the first {used}"
         if self._is_cut:
             return f"{self.name} is cut off: the first {used}"
         if self._damaged_packets:

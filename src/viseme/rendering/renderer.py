@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
@@ -42,6 +43,8 @@ class Frame:
     """When it is shown, in seconds from the beginning of the speech."""
     avatar_frame: int
     """Which of the avatar's frames it was made from."""
+    composing_s: float = 0.0
+    """How many seconds it took to put the face into it."""
 
 
 class Networks(NamedTuple):
@@ -142,20 +145,28 @@ class Renderer:
         """Open the back end and run it until it is warm; the first frame does so otherwise."""
         return self._generator.warm_up()
 
-    def frames(self, samples: Iterable[Samples]) -> Generator[Frame, None, None]:
+    def frames(
+        self, samples: Iterable[Samples], *, start_frame: int | None = None
+    ) -> Generator[Frame, None, None]:
         """Give the frames of a speech as its samples come: blocks of float32 [n], 16 kHz mono.
 
         Sound and faces are prepared on a thread each, predictions are made by the generator's
         workers, and frames are composed on the consumer's thread, so that a consumer that pauses
         makes all others wait.
+
+        Args:
+            samples: the speech.
+            start_frame: in place of the options' own, so that the avatar's movement goes on from
+                one speech to the next.
         """
         options = self._options
+        start = options.start_frame if start_frame is None else start_frame
         waiting: deque[_Face] = deque()
         with ExitStack() as stack:
             windows = stack.enter_context(
                 Stage(self._windows(samples), ahead=_WINDOWS_AHEAD, name="audio")
             )
-            faces = stack.enter_context(Stage(self._faces(), ahead=_FACES_AHEAD, name="faces"))
+            faces = stack.enter_context(Stage(self._faces(start), ahead=_FACES_AHEAD, name="faces"))
 
             def pairs() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
                 # The generator takes pairs in order and gives predictions in the same order.
@@ -166,6 +177,7 @@ class Renderer:
             predictions = stack.enter_context(closing(self._generator.map(pairs())))
             for index, prediction in enumerate(predictions):
                 face = waiting.popleft()
+                start_s = time.perf_counter()
                 image = compose(
                     face.frame,
                     face.box,
@@ -174,7 +186,8 @@ class Renderer:
                     self._geometry,
                     feather=options.feather,
                 )
-                yield Frame(image, index, index / FRAME_RATE_HZ, face.number)
+                composing_s = time.perf_counter() - start_s
+                yield Frame(image, index, index / FRAME_RATE_HZ, face.number, composing_s)
 
     def _open(self, stack: ExitStack) -> None:
         options = self._options
@@ -207,9 +220,9 @@ class Renderer:
             yield from stream.push(block)
         yield from stream.flush()
 
-    def _faces(self) -> Iterator[_Face]:
-        """Give the avatar's frames in their order, without end."""
-        for index in self._avatar.ping_pong(self._options.start_frame):
+    def _faces(self, start: int) -> Iterator[_Face]:
+        """Give the avatar's frames in their order from a place in it, without end."""
+        for index in self._avatar.ping_pong(start):
             frame, box = self._avatar.frame(index), self._avatar.box(index)
             crop, visual = crop_inputs(frame, box, self._geometry)
             yield _Face(index, frame, box, crop, visual)

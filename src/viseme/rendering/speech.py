@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, cast
@@ -29,7 +29,7 @@ Samples are [n] or [n, channels], floating point in -1..1 or of any integer type
 
 _SLICE_SAMPLES = 16_384
 
-
+OnDamage: TypeAlias = Callable[[str], None]
 Pieces: TypeAlias = Generator[tuple[NDArray[Any], int], None, None]
 
 
@@ -37,8 +37,12 @@ class SpeechSource(ABC):
     """Speech that can be gone through more than once, in constant memory."""
 
     @abstractmethod
-    def samples(self) -> Iterator[Samples]:
-        """Give the sound as the network hears it: blocks of float32 [n], 16 kHz mono."""
+    def samples(self, on_damage: OnDamage | None = None) -> Iterator[Samples]:
+        """Give the sound as the network hears it: blocks of float32 [n], 16 kHz mono.
+
+        What is wrong with it and was passed over goes to `on_damage`, a sentence each, or without
+        that to Python's warnings.
+        """
 
     @abstractmethod
     def pieces(self) -> Pieces:
@@ -46,7 +50,11 @@ class SpeechSource(ABC):
 
     @abstractmethod
     def duration_s(self) -> float | None:
-        """How long it says it is; None where it does not say."""
+        """How long it says it is, which may be an estimate; None where it does not say."""
+
+    @abstractmethod
+    def stated_s(self) -> float | None:
+        """How long it states that it is; None where that is unknown or an estimate."""
 
 
 @contextmanager
@@ -82,8 +90,8 @@ class _FileSource(SpeechSource):
     def __init__(self, file: str | Path | BinaryIO) -> None:
         self._file = file
 
-    def samples(self) -> Iterator[Samples]:
-        return audio.decode(self._file)
+    def samples(self, on_damage: OnDamage | None = None) -> Iterator[Samples]:
+        return audio.decode(self._file, on_damage=on_damage)
 
     def pieces(self) -> Pieces:
         with opened(self._file) as sound:
@@ -92,6 +100,9 @@ class _FileSource(SpeechSource):
     def duration_s(self) -> float | None:
         return audio.probe(self._file).duration_s
 
+    def stated_s(self) -> float | None:
+        return audio.probe(self._file).stated_s
+
 
 class _CopySource(SpeechSource):
     """A temporary copy, opened anew for each pass, without a name that errors could tell."""
@@ -99,9 +110,9 @@ class _CopySource(SpeechSource):
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def samples(self) -> Iterator[Samples]:
+    def samples(self, on_damage: OnDamage | None = None) -> Iterator[Samples]:
         with self._open() as file:
-            yield from audio.decode(file)
+            yield from audio.decode(file, on_damage=on_damage)
 
     def pieces(self) -> Pieces:
         with self._open() as file, opened(file) as sound:
@@ -110,6 +121,10 @@ class _CopySource(SpeechSource):
     def duration_s(self) -> float | None:
         with self._open() as file:
             return audio.probe(file).duration_s
+
+    def stated_s(self) -> float | None:
+        with self._open() as file:
+            return audio.probe(file).stated_s
 
     def _open(self) -> BinaryIO:
         return os.fdopen(os.open(self._path, os.O_RDONLY), "rb")
@@ -131,7 +146,7 @@ class _SamplesSource(SpeechSource):
         # Refuses what the network cannot hear before the viewers' sound is made of it.
         audio.Resampler(rate_hz, self._samples.shape[1]).push(self._samples[:0])
 
-    def samples(self) -> Iterator[Samples]:
+    def samples(self, on_damage: OnDamage | None = None) -> Iterator[Samples]:
         resampler = audio.Resampler(self._rate_hz, self._samples.shape[1])
         for piece, _ in self.pieces():
             yield resampler.push(piece)
@@ -143,6 +158,9 @@ class _SamplesSource(SpeechSource):
 
     def duration_s(self) -> float | None:
         return float(len(self._samples) / self._rate_hz)
+
+    def stated_s(self) -> float | None:
+        return self.duration_s()
 
 
 def _is_pipe(path: str | Path) -> bool:

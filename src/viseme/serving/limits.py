@@ -172,6 +172,7 @@ class Admission:
         self._total = Load()
         self._callers: dict[str, Load] = {}
         self._draining = False
+        self._told: list[Callable[[], None]] = []
         self._changed = threading.Condition()
 
     @contextmanager
@@ -228,6 +229,28 @@ class Admission:
         """Let nothing more in; what is in may finish."""
         with self._changed:
             self._draining = True
+            told = list(self._told)
+        for tell in told:
+            tell()
+
+    @contextmanager
+    def telling(self, tell: Callable[[], None]) -> Iterator[None]:
+        """Have a function called when the draining begins, as long as the `with` statement lasts.
+
+        Args:
+            tell: what to call, at once if it has begun; on the thread that drains, so it must be
+                quick. It may still be called at the moment in which the statement ends.
+        """
+        with self._changed:
+            self._told.append(tell)
+            draining = self._draining
+        try:
+            if draining:
+                tell()
+            yield
+        finally:
+            with self._changed:
+                self._told.remove(tell)
 
     def wait_until_idle(self, timeout_s: float) -> bool:
         """Wait until everything has left, at most so long; tell whether it has."""

@@ -1,7 +1,8 @@
-"""The last room before the door: finished frames and their sound to a file, whole or not at all."""
+"""The last room before the door: finished frames and their sound to a file or a stream."""
 
 from viseme.video.sound import Sound, make_sound
 from viseme.video.speech_to_file import Progress, RenderReport, render_file
+from viseme.video.streaming import StreamKind, stream_video
 from viseme.video.target import OutputKind, Target
 from viseme.video.writer import VideoWriter, open_video, write_video
 
@@ -10,10 +11,12 @@ __all__ = [
     "Progress",
     "RenderReport",
     "Sound",
+    "StreamKind",
     "Target",
     "VideoWriter",
     "make_sound",
     "open_video",
     "render_file",
+    "stream_video",
     "write_video",
 ]

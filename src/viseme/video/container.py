@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import av
 
@@ -11,7 +12,14 @@ from viseme.video.sinks import Format, Image, Sink
 from viseme.video.sound import Block
 from viseme.video.tracks import PictureRecipe, PictureTrack, SoundRecipe, SoundTrack
 
-__all__ = ["MP4", "WEBM", "ContainerRecipe", "ContainerSink"]
+__all__ = ["MP4", "WEBM", "ContainerRecipe", "ContainerSink", "Writable"]
+
+
+class Writable(Protocol):
+    """What takes bytes in order; nothing more, so a container cannot go back in it."""
+
+    def write(self, data: bytes, /) -> int:
+        """Take some bytes, and tell how many: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +56,9 @@ WEBM = ContainerRecipe(
 class ContainerSink(Sink):
     """A video file: one stream of pictures and, where there is sound, one of sound."""
 
-    def __init__(self, path: Path, form: Format, recipe: ContainerRecipe) -> None:
+    def __init__(self, out: Path | Writable, form: Format, recipe: ContainerRecipe) -> None:
         self._container = av.open(
-            f"file:{path}",  # so that no name is taken for a protocol
+            f"file:{out}" if isinstance(out, Path) else out,  # so that no name is a protocol
             "w",
             format=recipe.name,
             # No date, version or random identifier inside: the same input, the same bytes.

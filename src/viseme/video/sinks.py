@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from viseme.video.sound import Block
+from viseme.video.sound import Block, Sound
 
 __all__ = ["Format", "Image", "Sink"]
 
@@ -27,9 +28,19 @@ class Format:
     channels: int
     """0 where there is no sound."""
 
+    @classmethod
+    def of(cls, size: tuple[int, int], rate_hz: int | Fraction, sound: Sound | None) -> Self:
+        """Describe pictures of a size and rate with their sound; None for a silent film."""
+        return cls(
+            size=size,
+            rate_hz=Fraction(rate_hz),
+            sound_rate_hz=sound.rate_hz if sound else 0,
+            channels=sound.channels if sound else 0,
+        )
+
 
 class Sink(ABC):
-    """Takes pictures and sound in their order of time and writes them to a temporary path."""
+    """Takes pictures and sound in their order of time and writes them somewhere."""
 
     @abstractmethod
     def picture(self, image: Image) -> None:

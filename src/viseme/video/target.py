@@ -102,7 +102,7 @@ class Target:
 
 
 @contextmanager
-def output_errors(path: Path) -> Iterator[None]:
+def output_errors(path: str | Path) -> Iterator[None]:
     """Translate what the operating system says about `path`, the one place where that is done.
 
     PyAV's errors of the operating system are OSError too, with the same numbers.

@@ -76,12 +76,7 @@ def open_video(
     Raises:
         OutputError: the result cannot be written, or no picture was.
     """
-    form = Format(
-        size=size,
-        rate_hz=Fraction(rate_hz),
-        sound_rate_hz=sound.rate_hz if sound else 0,
-        channels=sound.channels if sound else 0,
-    )
+    form = Format.of(size, rate_hz, sound)
     with target.staged() as temporary:
         with output_errors(target.path):
             sink = _open_sink(target.kind, temporary, form)
@@ -98,15 +93,17 @@ def open_video(
 
 
 class VideoWriter:
-    """Writes each picture with the sound that belongs to it; `open_video` makes it.
+    """Writes each picture with the sound that belongs to it.
+
+    `open_video` makes it for a file, `stream_video` for a stream; `out` is what errors call it.
 
     After each picture the sound up to its end is written, so that neither runs ahead of the
     other and ten hours take the memory of ten seconds.
     """
 
-    def __init__(self, sink: Sink, path: Path, form: Format, sound: Sound | None) -> None:
+    def __init__(self, sink: Sink, out: str | Path, form: Format, sound: Sound | None) -> None:
         self._sink = sink
-        self._path = path
+        self._out = out
         self._form = form
         self._blocks: Iterator[Block] | None = sound.blocks if sound else None
         self._samples = 0
@@ -137,7 +134,7 @@ class VideoWriter:
     def even_out(self) -> None:
         """Hold the last picture, or pad the sound with silence, until both end together."""
         if self._last is None:
-            raise OutputError(f"There are no pictures to write to '{self._path}'.")
+            raise OutputError(f"There are no pictures to write to '{self._out}'.")
         while self._blocks is not None:
             self._next_block()
             while self._samples_due() < self._samples:
@@ -159,12 +156,12 @@ class VideoWriter:
             self._block(block)
 
     def _block(self, block: Block) -> None:
-        with output_errors(self._path):
+        with output_errors(self._out):
             self._sink.sound(block)
         self._samples += block.shape[1]
 
     def _picture(self, image: Image) -> None:
-        with output_errors(self._path):
+        with output_errors(self._out):
             self._sink.picture(image)
         self._last = image
         self._pictures += 1

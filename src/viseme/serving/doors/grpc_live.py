@@ -1,0 +1,186 @@
+"""`viseme.v1/Live`: a live session on a gRPC call.
+
+The call's own thread writes, as gRPC wants it; a second one reads, since neither may wait for the
+other. It reads from the first message on, so that one that does not come is not waited for.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import queue
+import threading
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from typing import Final
+
+import grpc
+
+from viseme.errors import DeadlineError, InputError
+from viseme.serving.clips import find_avatar
+from viseme.serving.doors.grpc_calls import Arrival, Calls, Method
+from viseme.serving.doors.grpc_messages import (
+    event_message,
+    picture_options,
+    raw_sound,
+    ready_message,
+)
+from viseme.serving.job import Lane
+from viseme.serving.live import LiveOptions, LiveSession
+from viseme.serving.live_events import LivePicture
+from viseme.wire.messages import v1
+from viseme.wire.services import LIVE
+
+__all__ = ["live_method"]
+
+_PATIENCE_S: Final = 86_400.0
+"""Silence is for the session to judge, which knows whether pictures are still being made."""
+
+
+def live_method(calls: Calls) -> Method:
+    """Answer `Live`."""
+    house = calls.house
+    limits = house.desk.admission.limits
+
+    def live(arrival: Arrival, requests: Iterator[v1.LiveRequest]) -> Iterator[v1.LiveResponse]:
+        with arrival.visit.admit(streams=1):
+            incoming = _Incoming(requests)
+            arrival.on_end(incoming.end)
+            hello = _hello(arrival, incoming, limits.stall_s)
+            name, _ = find_avatar(house.cast, hello.avatar)
+            options = _options(hello, limits.stall_s)
+            arrival.visit.fields["avatar"] = name
+            renderer = house.cast.renderer(name, lane=Lane.LIVE)
+            with (
+                LiveSession(renderer, options, house.desk.metrics) as session,
+                house.desk.admission.telling(session.drain),
+            ):
+                incoming.begin(session)
+                yield ready_message(name, session.ready)
+                yield from _told(arrival, session)
+
+    return calls.streaming(LIVE, live, patience_s=_PATIENCE_S)
+
+
+def _hello(arrival: Arrival, incoming: _Incoming, timeout_s: float) -> v1.LiveHello:
+    """Wait for the first message.
+
+    Raises:
+        InputError: it is another one, or there is none.
+        DeadlineError: it has not come in time.
+        CancelledError: the client has gone.
+    """
+    first = incoming.first(timeout_s)
+    if arrival.gone:
+        raise CancelledError
+    if first is None or first.WhichOneof("message") != "hello":
+        raise InputError("A call of Live begins with `hello`; send it before anything else.")
+    return first.hello
+
+
+def _options(hello: v1.LiveHello, stall_s: float) -> LiveOptions:
+    if not hello.HasField("raw"):
+        raise InputError(
+            "The hello has no `raw`; say there what the rate, the channels and the format of the "
+            "sound are."
+        )
+    return LiveOptions(
+        sound=raw_sound(hello.raw),
+        pictures=picture_options(hello.pictures),
+        start_frame=hello.start_frame,
+        stall_s=stall_s,
+    )
+
+
+def _told(arrival: Arrival, session: LiveSession) -> Iterator[v1.LiveResponse]:
+    pictures = 0
+    try:
+        while (event := session.take()) is not None:
+            pictures += isinstance(event, LivePicture)
+            yield event_message(event)
+    finally:
+        arrival.visit.fields["pictures"] = pictures
+    if arrival.gone:
+        raise CancelledError
+
+
+class _Incoming:
+    """What a client sends, on a thread that ends with the call at the latest.
+
+    Args:
+        requests: its messages.
+    """
+
+    def __init__(self, requests: Iterator[v1.LiveRequest]) -> None:
+        self._requests = requests
+        self._first: queue.SimpleQueue[v1.LiveRequest | Exception | None] = queue.SimpleQueue()
+        self._begun: queue.SimpleQueue[LiveSession | None] = queue.SimpleQueue()
+        self._session: LiveSession | None = None
+        run = contextvars.copy_context().run  # what is logged belongs to the call
+        self._thread = threading.Thread(
+            target=run, args=(self._read,), name="viseme-live-reader", daemon=True
+        )
+        self._thread.start()
+
+    def first(self, timeout_s: float) -> v1.LiveRequest | None:
+        """Wait for the first message; None if there will be none.
+
+        Raises:
+            DeadlineError: it has not come in time.
+            WireError: it is damaged.
+        """
+        try:
+            first = self._first.get(timeout=timeout_s)
+        except queue.Empty:
+            raise DeadlineError(f"No hello has come for {timeout_s:g} s; send it first.") from None
+        if isinstance(first, Exception):
+            raise first
+        return first
+
+    def begin(self, session: LiveSession) -> None:
+        """Hand all that follows to a session."""
+        self._session = session
+        self._begun.put(session)
+
+    def end(self) -> None:
+        """End the thread; for when the call is over, so that it waits for no message."""
+        if self._session is not None:
+            self._session.abandon()
+        self._first.put(None)
+        self._begun.put(None)
+        self._thread.join()
+
+    def _read(self) -> None:
+        try:
+            self._first.put(next(self._requests, None))
+        except Exception as error:  # noqa: BLE001 - raised again where it can be handled
+            self._first.put(error)
+            return
+        session = self._begun.get()
+        if session is None:
+            return
+        try:
+            for request in self._requests:
+                if not _hand_in(session, request):
+                    return
+            session.hang_up()
+        except grpc.RpcError:  # the client has gone
+            session.abandon()
+        except Exception as error:  # noqa: BLE001 - raised again where it can be handled
+            session.fail(error)
+
+
+def _hand_in(session: LiveSession, request: v1.LiveRequest) -> bool:
+    """Do what a message says; False when the session is over."""
+    kind = request.WhichOneof("message")
+    if kind == "sound":
+        return session.push(request.sound)
+    if kind == "interrupt":
+        return session.interrupt()
+    if kind == "end_of_speech":
+        return session.end_of_speech()
+    if kind == "hello":
+        raise InputError("A second `hello` has come; start another call for it.")
+    raise InputError(
+        "A message has neither sound nor anything else that is known here; send one of "
+        "`sound`, `interrupt` and `end_of_speech`."
+    )

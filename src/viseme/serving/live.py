@@ -1,0 +1,270 @@
+"""A live session: sound in as it comes, pictures out as soon as each can be made.
+
+It knows no transport. A door has two threads in it: one hands in what the client sends (`push`,
+`end_of_speech`, `interrupt`, `hang_up`) and one takes what the client is to get (`take`). What is
+between them,
+
+    push -> 16 kHz -> at most SOUND_AHEAD_S of it -> Renderer.frames -> encoder -> a few pictures
+
+runs on the session's thread, one speech after the other. So pictures that nobody takes make the
+renderer wait, then the sound, and then the client.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Final, Self
+
+from numpy.typing import NDArray
+
+from viseme.audio import FRAME_RATE_HZ, SAMPLE_RATE_HZ, Resampler, lookahead_samples
+from viseme.errors import InputError
+from viseme.rendering import Frame, Renderer
+from viseme.serving.live_events import (
+    Interrupted,
+    LiveEvent,
+    LivePicture,
+    LiveReady,
+    SpeechEnded,
+)
+from viseme.serving.live_exchange import ForgottenError, LiveExchange, LiveSpeech
+from viseme.serving.metrics import Metrics
+from viseme.serving.pictures import PictureOptions, encode_picture, media_type
+from viseme.serving.raw_sound import RawSound
+
+__all__ = ["SOUND_AHEAD_S", "LiveOptions", "LiveSession"]
+
+SOUND_AHEAD_S: Final = 30
+"""How much sound is taken before its pictures are: some sentences of a synthesizer that is faster
+than speech, so that an interrupt need not wait behind them. It takes 2 MB."""
+
+_PIECE_S: Final = 1
+"""What is resampled at once, so that no message is held a second time."""
+_CLOSING: Final = "The server is stopping; start another call, on another server or later."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveOptions:
+    """What a client says of its session before it begins."""
+
+    sound: RawSound
+    """What the bytes of its sound are."""
+    pictures: PictureOptions = field(default_factory=PictureOptions)
+    """What the bytes of its pictures are to be."""
+    start_frame: int = 0
+    """The avatar's frame to begin with, 0 or more, in the order in which they are played."""
+    stall_s: float = 30.0
+    """How long pictures may wait to be taken, and the session for anything to come or go."""
+
+
+class LiveSession:
+    """Pictures for one client's sound; entered before use, and left to end all of it.
+
+    `push`, `end_of_speech`, `interrupt` and `hang_up` are for one thread and `take` is for one
+    other; the rest is for any. Whatever goes wrong, with what is handed in too, comes out of
+    `take`.
+
+    Args:
+        renderer: that of the avatar, in the lane for live streams; entered and left here.
+        options: what the client wants.
+        metrics: told how long composing and encoding took.
+    """
+
+    def __init__(
+        self,
+        renderer: Renderer,
+        options: LiveOptions,
+        metrics: Metrics,
+    ) -> None:
+        self._renderer = renderer
+        self._options = options
+        self._metrics = metrics
+        self._exchange = LiveExchange(
+            most_samples=SOUND_AHEAD_S * SAMPLE_RATE_HZ, stall_s=options.stall_s
+        )
+        self._received = 0
+        self._speech: LiveSpeech | None = None
+        self._resampler: Resampler | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Begin; nothing is rendered before there is sound."""
+        with ExitStack() as stack:
+            stack.enter_context(self._renderer)
+            # What is logged there belongs to the request that began the session.
+            run = contextvars.copy_context().run
+            thread = threading.Thread(
+                target=run, args=(self._run,), name="viseme-live", daemon=True
+            )
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(self.abandon)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def ready(self) -> LiveReady:
+        """What the client is to know first; known once the session is entered."""
+        return LiveReady(
+            size=self._renderer.avatar.size,
+            frame_rate_hz=FRAME_RATE_HZ,
+            lookahead_samples=lookahead_samples(self._options.sound.rate_hz),
+            media_type=media_type(self._options.pictures.format),
+            idle_timeout_s=self._options.stall_s,
+        )
+
+    def push(self, sound: bytes) -> bool:
+        """Hand in the next samples; waits where there is much sound already.
+
+        The first ones, and those after the end of a speech or an interrupt, begin a new speech.
+
+        Args:
+            sound: whole samples, as many as one likes.
+
+        Returns:
+            Whether the session goes on.
+        """
+        piece = _PIECE_S * self._options.sound.rate_hz
+        self._exchange.hear()
+        try:
+            samples = self._options.sound.samples(sound)
+            for start in range(0, len(samples), piece):
+                if self._exchange.over:
+                    break
+                self._push(samples[start : start + piece])
+        except InputError as error:
+            self.fail(error)
+        return not self._exchange.over
+
+    def end_of_speech(self) -> bool:
+        """Say that no more sound belongs to this speech; `SpeechEnded` follows its pictures.
+
+        Returns:
+            Whether the session goes on.
+        """
+        self._exchange.hear()
+        self._end_speech()
+        self._exchange.plan(SpeechEnded(self._received, 0))
+        return not self._exchange.over
+
+    def interrupt(self) -> bool:
+        """Take back all sound whose pictures were not taken yet; answered by `Interrupted`.
+
+        Returns:
+            Whether the session goes on.
+        """
+        self._exchange.hear()
+        self._exchange.interrupt()
+        self._speech = self._resampler = None
+        self._exchange.plan(Interrupted(self._received, 0))
+        return not self._exchange.over
+
+    def hang_up(self) -> None:
+        """Say that the client sends nothing more: the speech ends, and after it the session."""
+        self._end_speech()
+        self._exchange.plan(None)
+
+    def take(self) -> LiveEvent | None:
+        """Wait for the next thing to tell the client; None when all has been told.
+
+        Raises:
+            InputError: the sound cannot be used.
+            DeadlineError: nothing was taken, or nothing has come or gone, for `stall_s`.
+            UnavailableError: the server is stopping.
+            VisemeError: as `Renderer.frames`.
+        """
+        return self._exchange.take()
+
+    def drain(self) -> None:
+        """Tell the client that the server ends, let the speech under way finish, and then end."""
+        self._exchange.drain(_CLOSING, self._received)
+
+    def fail(self, error: BaseException) -> None:
+        """End everything at once with an error for `take` to raise, the first one that comes."""
+        self._exchange.fail(error)
+
+    def abandon(self) -> None:
+        """End everything at once without waiting for it: the client has gone."""
+        self._exchange.close()
+
+    def close(self) -> None:
+        """End everything at once: whoever waits is told that it is over, and no thread is left."""
+        self._stack.close()
+
+    def _push(self, samples: NDArray[Any]) -> None:
+        """Add some samples, not too many at once, to the speech or to a new one."""
+        sound = self._options.sound
+        if self._speech is None or self._resampler is None:
+            start_s = self._received / sound.rate_hz
+            self._resampler = Resampler(sound.rate_hz, sound.channels, start_s=start_s)
+            self._speech = LiveSpeech(self._received)
+            self._exchange.plan(self._speech)
+        block = self._resampler.push(samples)
+        self._received += len(samples)
+        self._exchange.add(self._speech, block)
+
+    def _end_speech(self) -> None:
+        if self._speech is not None and self._resampler is not None:
+            self._exchange.end(self._speech, self._resampler.flush())
+        self._speech = self._resampler = None
+
+    def _run(self) -> None:
+        """Do one thing after the other, on the session's thread."""
+        try:
+            while (act := self._exchange.next_act()) is not None:
+                if isinstance(act, LiveSpeech):
+                    self._speak(act)
+                else:
+                    self._exchange.give(act)
+            self._exchange.finish()
+        except ForgottenError:
+            pass
+        except BaseException as error:  # noqa: BLE001 - raised again where it can be handled
+            self.fail(error)
+
+    def _speak(self, speech: LiveSpeech) -> None:
+        """Give the pictures of a speech."""
+        # The avatar takes one step a picture, whoever speaks and however often.
+        start_frame = self._options.start_frame + self._exchange.pictures
+        frames = self._renderer.frames(self._exchange.blocks(speech), start_frame=start_frame)
+        try:
+            for frame in frames:
+                self._exchange.give(self._picture(speech, frame), speech)
+        except ForgottenError:
+            pass
+        finally:
+            self._exchange.done_with(speech)  # ends the wait for its sound, so that closing can
+            frames.close()
+
+    def _picture(self, speech: LiveSpeech, frame: Frame) -> LivePicture:
+        self._metrics.frame_composed(frame.composing_s)
+        start_s = time.perf_counter()
+        options = self._options.pictures
+        data = encode_picture(frame.image, options.format, options.jpeg_quality)
+        self._metrics.frame_encoded(time.perf_counter() - start_s)
+        begin, end = self._position(frame.index), self._position(frame.index + 1)
+        return LivePicture(
+            index=0,  # its number is that in which it is taken
+            start_sample=speech.start_sample + begin,
+            duration_samples=end - begin,
+            avatar_frame=frame.avatar_frame,
+            data=data,
+        )
+
+    def _position(self, frame: int) -> int:
+        """Give the time of a speech's frame in the client's samples, rounded to the nearest."""
+        rate_hz = self._options.sound.rate_hz
+        return (2 * frame * rate_hz + FRAME_RATE_HZ) // (2 * FRAME_RATE_HZ)

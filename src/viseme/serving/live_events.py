@@ -1,0 +1,72 @@
+"""What a live session gives: pictures, and what there is to say between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+__all__ = ["Closing", "Interrupted", "LiveEvent", "LivePicture", "LiveReady", "SpeechEnded"]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveReady:
+    """What a client is to know before the first picture."""
+
+    size: tuple[int, int]
+    """Width and height of the pictures in pixels."""
+    frame_rate_hz: float
+    """Pictures a second of sound."""
+    lookahead_samples: int
+    """How much sound after a picture's start it needs, in samples of the client's sound."""
+    media_type: str
+    """That of the pictures."""
+    idle_timeout_s: float
+    """How long nothing may go either way before the session ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class LivePicture:
+    """A picture; positions are counted in samples of the client's sound."""
+
+    index: int
+    """Its number in the session, from 0, without gaps."""
+    start_sample: int
+    """With which sample it is to be seen."""
+    duration_samples: int
+    """For how many samples; the next one of the same speech begins where it ends."""
+    avatar_frame: int
+    """Which of the avatar's own frames it is made of."""
+    data: bytes
+    """The picture, encoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """The last picture of a speech has been given."""
+
+    next_sample: int
+    """The position of the sound that came after its end."""
+    next_index: int
+    """Number of the next picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """What was being said is forgotten."""
+
+    next_sample: int
+    """The position of the sound that came after the interrupt."""
+    next_index: int
+    """Number of the next picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The server is about to end; what is being said may be finished."""
+
+    text: str
+    next_sample: int
+    """How much sound had come until then."""
+
+
+LiveEvent: TypeAlias = LivePicture | SpeechEnded | Interrupted | Closing

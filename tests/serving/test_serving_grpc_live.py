@@ -1,0 +1,388 @@
+"""Live over gRPC: clients read what the session gives, and no stream outlives its call."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import cv2
+import grpc
+import numpy as np
+import pytest
+
+from support.grpc_client import channel, details, open_door, refusal, trailers, until
+from support.house import OpenHouse, open_house, serving
+from support.played_network import PATIENCE_S
+from support.probes import window_painter
+from support.speech import assert_same_pictures, babble, ping_pong, whole
+from support.tiny_avatar import make_avatar
+from viseme.audio import lookahead_samples
+from viseme.serving.doors.grpc_v1 import v1_handlers
+from viseme.wire.messages import v1
+from viseme.wire.services import LIVE
+
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
+
+RAW = v1.RawSound(rate_hz=16_000)
+PIXELS = v1.PictureOutput(format=v1.PICTURE_FORMAT_BGR)
+HELLO = v1.LiveRequest(hello=v1.LiveHello(raw=RAW, pictures=PIXELS))
+END = v1.LiveRequest(end_of_speech=v1.EndOfSpeech())
+BREAK_IN = v1.LiveRequest(interrupt=v1.Interrupt())
+
+
+@pytest.fixture(scope="module")
+def painter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An avatar whose every picture shows what it heard."""
+    return make_avatar(tmp_path_factory.mktemp("avatars") / "painter", generator=window_painter)
+
+
+@contextmanager
+def served(painter: Path, **limits: float) -> Iterator[tuple[OpenHouse, grpc.Channel]]:
+    """Serve with limits of one's own."""
+    with open_house(painter, config=serving(limits=limits)) as house:
+        house.cast.avatar("painter").frame(0)
+        with open_door(house, services=[v1_handlers]) as door:
+            yield house, door.main
+
+
+@pytest.fixture(scope="module")
+def house(painter: Path) -> Iterator[OpenHouse]:
+    with open_house(painter) as house:
+        house.cast.avatar("painter").frame(0)
+        yield house
+
+
+@pytest.fixture
+def main(house: OpenHouse) -> Iterator[grpc.Channel]:
+    with open_door(house, services=[v1_handlers]) as door:
+        yield door.main
+
+
+def sound(samples: np.ndarray[Any, Any]) -> v1.LiveRequest:
+    return v1.LiveRequest(sound=samples.tobytes())
+
+
+class Talk:
+    """A call of `Live`, whose messages are sent one by one."""
+
+    def __init__(
+        self, to: grpc.Channel, *messages: v1.LiveRequest, timeout_s: float = PATIENCE_S
+    ) -> None:
+        self._messages: queue.SimpleQueue[v1.LiveRequest | None] = queue.SimpleQueue()
+        start = to.stream_stream(
+            LIVE.path,
+            request_serializer=LIVE.request.SerializeToString,
+            response_deserializer=LIVE.response.FromString,
+        )
+        self.answers = start(iter(self._messages.get, None), timeout=timeout_s)
+        self.say(*messages)
+
+    def say(self, *messages: v1.LiveRequest) -> None:
+        for message in messages:
+            self._messages.put(message)
+
+    def hang_up(self) -> None:
+        """End the client's side."""
+        self._messages.put(None)
+
+    def read(self) -> v1.LiveResponse:
+        return next(self.answers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.answers.cancel()
+        self.hang_up()
+
+
+def in_bytes(to: grpc.Channel) -> grpc.StreamStreamMultiCallable[bytes, bytes]:
+    """Give the call for messages that are bytes."""
+    return to.stream_stream(LIVE.path)
+
+
+def pictures_of(answers: list[v1.LiveResponse]) -> list[v1.LivePicture]:
+    return [answer.picture for answer in answers if answer.HasField("picture")]
+
+
+def is_empty(house: OpenHouse) -> bool:
+    return not any(house.desk.admission.held)
+
+
+def test_a_conversation(house: OpenHouse, main: grpc.Channel, painter: Path) -> None:
+    first, second, third = (babble(0.6, 22_050, seed) for seed in (1, 2, 3))
+    raw = v1.RawSound(rate_hz=22_050, channels=1, format=v1.SAMPLE_FORMAT_S16)
+    hello = v1.LiveHello(avatar="painter", raw=raw, pictures=PIXELS, start_frame=9)
+    with Talk(main, v1.LiveRequest(hello=hello)) as talk:
+        assert talk.read() == v1.LiveResponse(
+            ready=v1.LiveReady(
+                avatar="painter",
+                width=400,
+                height=360,
+                frame_rate_hz=25.0,
+                lookahead_samples=lookahead_samples(22_050),
+                media_type="application/octet-stream",
+                idle_timeout_s=30.0,
+            )
+        )
+        expected = whole(painter, first, 22_050, start_frame=9)
+        talk.say(*map(sound, np.array_split(first, 30)), END)
+        shown = pictures_of([talk.read() for _ in expected])
+        assert_same_pictures(shown, expected)
+        count = len(shown)
+        assert talk.read().speech_ended == v1.SpeechEnded(next_sample=len(first), next_index=count)
+        assert [p.start_sample for p in shown] == [882 * number for number in range(count)]
+        assert {picture.duration_samples for picture in shown} == {882}
+
+        talk.say(sound(second), BREAK_IN)
+        heard = len(first) + len(second)
+        while not (answer := talk.read()).HasField("interrupted"):
+            shown.append(answer.picture)
+        assert answer.interrupted == v1.Interrupted(next_sample=heard, next_index=len(shown))
+
+        talk.say(sound(third))
+        talk.hang_up()
+        rest = pictures_of(list(talk.answers))
+        assert_same_pictures(rest, whole(painter, third, 22_050, start_frame=9 + len(shown)))
+        assert rest[0].start_sample == heard
+        shown += rest
+        assert [picture.index for picture in shown] == list(range(len(shown)))
+        assert [picture.avatar_frame for picture in shown] == ping_pong(9, len(shown))
+        assert talk.answers.code() is grpc.StatusCode.OK
+    until(lambda: is_empty(house))
+
+
+@pytest.mark.parametrize(
+    ("pictures", "media_type", "signature"),
+    [
+        (v1.PictureOutput(), "image/jpeg", b"\xff\xd8\xff"),
+        (
+            v1.PictureOutput(format=v1.PICTURE_FORMAT_JPEG, jpeg_quality=5),
+            "image/jpeg",
+            b"\xff\xd8",
+        ),
+        (v1.PictureOutput(format=v1.PICTURE_FORMAT_PNG), "image/png", b"\x89PNG"),
+    ],
+)
+def test_pictures_come_as_files(
+    main: grpc.Channel, pictures: v1.PictureOutput, media_type: str, signature: bytes
+) -> None:
+    hello = v1.LiveRequest(hello=v1.LiveHello(raw=RAW, pictures=pictures))
+    with Talk(main, hello, sound(babble(0.1))) as talk:
+        talk.hang_up()
+        ready, *rest = talk.answers
+    assert ready.ready.media_type == media_type
+    for picture in pictures_of(rest):
+        assert picture.data.startswith(signature)
+        image = cv2.imdecode(np.frombuffer(picture.data, np.uint8), cv2.IMREAD_COLOR)
+        assert image is not None
+        assert image.shape == (360, 400, 3)
+
+
+def test_a_call_without_a_sound(main: grpc.Channel) -> None:
+    with Talk(main, HELLO, END, sound(babble(0))) as talk:
+        talk.hang_up()
+        kinds = [answer.WhichOneof("message") for answer in talk.answers]
+        assert kinds == ["ready", "speech_ended"]
+
+
+FIRST = "A call of Live begins with `hello`; send it before anything else."
+UNKNOWN_FORMAT = v1.RawSound(rate_hz=8000, format=9)  # type: ignore[arg-type]
+REFUSED = {
+    "nothing": ([], "INVALID_ARGUMENT", FIRST),
+    "sound first": ([sound(babble(0.1)), HELLO], "INVALID_ARGUMENT", FIRST),
+    "an empty message first": ([v1.LiveRequest()], "INVALID_ARGUMENT", FIRST),
+    "two hellos": (
+        [HELLO, sound(babble(0.1)), HELLO],
+        "INVALID_ARGUMENT",
+        "A second `hello` has come; start another call for it.",
+    ),
+    "an empty message": (
+        [HELLO, v1.LiveRequest()],
+        "INVALID_ARGUMENT",
+        "A message has neither sound nor anything else that is known here; send one of `sound`, "
+        "`interrupt` and `end_of_speech`.",
+    ),
+    "half a sample": (
+        [HELLO, v1.LiveRequest(sound=bytes(33))],
+        "INVALID_ARGUMENT",
+        "The sound has 33 bytes, and 1 channel of S16 have 2 bytes a sample; send whole samples.",
+    ),
+    "nobody": (
+        [v1.LiveRequest(hello=v1.LiveHello(avatar="nobody", raw=RAW))],
+        "NOT_FOUND",
+        "There is no avatar 'nobody' here; there are: painter.",
+    ),
+    "no raw": (
+        [v1.LiveRequest(hello=v1.LiveHello())],
+        "INVALID_ARGUMENT",
+        "The hello has no `raw`; say there what the rate, the channels and the format of the sound "
+        "are.",
+    ),
+    "no rate": (
+        [v1.LiveRequest(hello=v1.LiveHello(raw=v1.RawSound()))],
+        "INVALID_ARGUMENT",
+        "The sound's rate is 0 Hz, which must be from 1000 to 4000000.",
+    ),
+    "an unknown format": (
+        [v1.LiveRequest(hello=v1.LiveHello(raw=UNKNOWN_FORMAT))],
+        "INVALID_ARGUMENT",
+        "The sample format 9 is not known here, only 0 to 4; choose one of these.",
+    ),
+    "a quality too good": (
+        [v1.LiveRequest(hello=v1.LiveHello(raw=RAW, pictures=v1.PictureOutput(jpeg_quality=101)))],
+        "INVALID_ARGUMENT",
+        "The JPEG quality is 101, which must be from 1 to 100; leave it out for 90.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_used_is_refused(house: OpenHouse, main: grpc.Channel, case: str) -> None:
+    messages, status, text = REFUSED[case]
+    with Talk(main, *messages) as talk:
+        if case == "nothing":
+            talk.hang_up()
+        error = refusal(lambda: list(talk.answers))
+    assert (error.code().name, details(error)) == (status, text)
+    until(lambda: is_empty(house))
+
+
+def test_a_message_that_is_damaged_ends_the_call(house: OpenHouse, main: grpc.Channel) -> None:
+    def messages() -> Iterator[bytes]:
+        yield HELLO.SerializeToString()
+        yield b"\xff\xff"
+
+    error = refusal(lambda: list(in_bytes(main)(messages(), timeout=PATIENCE_S)))
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert details(error) == (
+        "The message is no viseme.v1.LiveRequest, or damaged; encode it by the server's proto."
+    )
+    until(lambda: is_empty(house))
+
+
+@pytest.mark.parametrize("messages", [[], [HELLO], [HELLO, sound(babble(2.0))]])
+def test_a_client_that_goes_leaves_nothing_behind(
+    house: OpenHouse, main: grpc.Channel, messages: list[v1.LiveRequest]
+) -> None:
+    with Talk(main, *messages) as talk:
+        for _ in messages:
+            talk.read()
+    until(lambda: is_empty(house))
+    assert house.cast.generator("painter").scheduler.waiting == 0
+
+
+def test_a_connection_that_breaks_leaves_nothing_behind(painter: Path) -> None:
+    with open_house(painter) as house:
+        house.cast.avatar("painter").frame(0)
+        with open_door(house, services=[v1_handlers]) as door:
+            other = channel(door.addresses["grpc"])
+            talk = Talk(other, HELLO, sound(babble(2.0)))
+            talk.read()
+            talk.read()
+            assert house.desk.admission.held.streams == 1
+            other.close()
+            until(lambda: is_empty(house))
+            talk.hang_up()
+
+
+def test_a_deadline_that_passes_ends_the_call(house: OpenHouse, main: grpc.Channel) -> None:
+    with Talk(main, HELLO, timeout_s=0.5) as talk:
+        talk.read()
+        error = refusal(talk.read)
+    assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    until(lambda: is_empty(house))
+
+
+def test_a_client_that_says_nothing_is_told_so(painter: Path) -> None:
+    with served(painter, stall_s=0.5) as (house, main):
+        with Talk(main) as talk:
+            error = refusal(talk.read)
+        assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert details(error) == "No hello has come for 0.5 s; send it first."
+        with Talk(main, HELLO, sound(babble(0.5))) as talk:
+            error = refusal(lambda: list(talk.answers))
+        assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert details(error) == (
+            "Nothing has come or gone for 0.5 s; send silence as sound too, or begin again when "
+            "there is speech."
+        )
+        until(lambda: is_empty(house))
+
+
+def test_a_client_that_does_not_read_is_slowed_and_then_dropped(painter: Path) -> None:
+    asked = 0
+    all_s = 4_000
+
+    def messages() -> Iterator[bytes]:
+        nonlocal asked
+        yield HELLO.SerializeToString()
+        second = sound(babble(1.0)).SerializeToString()
+        for _ in range(all_s):
+            asked += 1
+            yield second
+
+    with served(painter, stall_s=1.0) as (house, main):
+        talk = in_bytes(main)(messages(), timeout=PATIENCE_S)
+        until(lambda: house.desk.admission.held.streams == 1)
+        until(lambda: is_empty(house))
+        # What the connection holds is gRPC's to choose, and some megabytes.
+        assert house.frames_run < 100
+        assert asked < all_s
+        assert refusal(lambda: list(talk)).code() in {
+            grpc.StatusCode.CANCELLED,
+            grpc.StatusCode.DEADLINE_EXCEEDED,
+        }
+
+
+def test_streams_are_limited(painter: Path) -> None:
+    with served(painter, streams=1) as (house, main), Talk(main, HELLO) as talk:
+        talk.read()
+        with Talk(main, HELLO) as other:
+            error = refusal(other.read)
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert details(error) == (
+            "The server is busy: 1 of 1 live streams are taken; try again in 1 s."
+        )
+        assert trailers(error)["retry-after"] == "1"
+        talk.hang_up()
+        assert list(talk.answers) == []
+        until(lambda: is_empty(house))
+        with Talk(main, HELLO) as again:
+            assert again.read().HasField("ready")
+
+
+def test_a_server_that_ends_tells_those_who_speak(painter: Path) -> None:
+    with served(painter) as (house, main), Talk(main, HELLO) as talk:
+        talk.read()
+        house.desk.admission.drain()
+        assert talk.read().notice == v1.LiveNotice(
+            kind=v1.NOTICE_KIND_CLOSING,
+            text="The server is stopping; start another call, on another server or later.",
+        )
+        error = refusal(talk.read)
+        assert error.code() is grpc.StatusCode.UNAVAILABLE
+        assert details(error) == "The server is stopping; send the request to another, or later."
+        until(lambda: is_empty(house))
+
+
+def test_a_server_that_ends_lets_a_speech_be_finished(painter: Path) -> None:
+    speech = babble(1.0)
+    with served(painter) as (house, main), Talk(main, HELLO, sound(speech[:12_000])) as talk:
+        answers = [talk.read(), talk.read()]
+        house.desk.admission.drain()
+        talk.say(sound(speech[12_000:]))
+        talk.hang_up()
+        answers += talk.answers
+        assert_same_pictures(pictures_of(answers), whole(painter, speech))
+        assert sum(answer.HasField("notice") for answer in answers) == 1
+        assert talk.answers.code() is grpc.StatusCode.OK
