@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TORCH := torch==2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-train demo test check avatar evaluate wheel clean
+.PHONY: help install install-train demo test soak check avatar evaluate wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -23,6 +23,9 @@ test: install ## install what the tests need, and run them
 	@scripts/system-packages
 	@if [ -n "$$CI" ]; then $(MAKE) --no-print-directory install-train; fi
 	$(BIN)/python -m pytest
+
+soak: install ## ten minutes of clients that come, go, stall and die
+	$(BIN)/python -m pytest -m soak -s tests/soak
 
 check: install-train ## the quick gate: format, lint, types, duplicates, generated files
 	scripts/check
@@ -44,10 +47,10 @@ $(VENV)/bin/python:
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[openvino,serve]' --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[openvino,serve,trace]' --group dev
 	@touch $@
 
 $(VENV)/.installed-train: $(VENV)/.installed
 	@scripts/system-packages
-	$(BIN)/python -m pip install --quiet --editable '.[openvino,serve,train]' '$(TORCH)'
+	$(BIN)/python -m pip install --quiet --editable '.[openvino,serve,trace,train]' '$(TORCH)'
 	@touch $@

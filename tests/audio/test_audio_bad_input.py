@@ -46,6 +46,10 @@ def test_a_folder(tmp_path: Path) -> None:
     assert refusal(tmp_path).startswith(f"{tmp_path} is a folder: give a WAV, FLAC,")
 
 
+def test_an_empty_name() -> None:
+    assert refusal("").startswith("The sound file has no name: give a WAV, FLAC,")
+
+
 class Failing(io.BytesIO):
     """A file on a disk that fails after the first 100 kB."""
 

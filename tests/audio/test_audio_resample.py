@@ -115,6 +115,12 @@ def test_refuses_what_is_not_a_number_and_says_when(value: float) -> None:
         from_samples(sound, 48_000)
 
 
+@pytest.mark.parametrize("rate_hz", [44_100.5, float("nan"), float("inf")])
+def test_a_rate_that_is_no_whole_number_is_refused(rate_hz: float) -> None:
+    with pytest.raises(InputError, match=f"rate of {rate_hz} Hz, which must be a whole number"):
+        Resampler(rate_hz, 1)  # type: ignore[arg-type]
+
+
 def test_the_time_counts_from_the_start_given() -> None:
     with pytest.raises(InputError, match=r"at 10\.500 s"):
         Resampler(8_000, 1, start_s=10.0).push(np.where(np.arange(8_000) < 4_000, 0, np.nan))

@@ -73,7 +73,7 @@ def content(folder: Path) -> dict[str, bytes]:
         (
             ("render", "nan.wav", "-a", "tiny"),
             3,
-            "The sound has a sample that is not a finite number, or far too large, at 0.500 s: "
+            "nan.wav has a sample that is not a finite number, or far too large, at 0.500 s: "
             "repair the recording, or export it again as 16-bit WAV.",
         ),
         (("render", "speech.wav", "-a", "nobody"), 4, "There is no avatar 'nobody'; there are: "),

@@ -224,6 +224,11 @@ def test_arrays_of_other_shapes_are_refused(tiny: Avatar, speech: Samples) -> No
         next(render(speech, tiny, PLAIN))
 
 
+def test_a_pair_of_three_is_refused(tiny: Avatar, babble: Samples) -> None:
+    with pytest.raises(InputError, match="The speech is 3 values; give a pair of samples and"):
+        next(render((babble, 16_000, 1), tiny, PLAIN))  # type: ignore[arg-type]
+
+
 def test_another_generator_can_stand_behind_the_avatar(
     tmp_path: Path, tiny: Avatar, babble: Samples
 ) -> None:

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from viseme.errors import OutputError
+from viseme.errors import InputError, OutputError
 from viseme.studio.speech.augment import augment, coloured, stretched
 from viseme.studio.speech.clips import training_clip
 from viseme.studio.speech.coarticulation import pose_track
@@ -204,6 +204,19 @@ def test_held_out_speech(tmp_path: Path) -> None:
     quiet = [u for u in corpus if u.voice != "flite/slt"]
     assert {u.voice for u in quiet} == {"silence", *(f"noise/{kind}" for kind in Noise)}
     assert all(phone.symbol == SILENCE for u in quiet for phone in u.phones)
+
+
+@needs_voices
+def test_a_training_voice_says_the_held_out_sentences_too(tmp_path: Path) -> None:
+    corpus = held_out_corpus(tmp_path, "kal16")
+    assert [u.text for u in corpus if u.voice == "flite/kal16"] == list(held_out_sentences())
+
+
+def test_an_unknown_voice_is_named_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match="no voice 'kal' to measure with: use slt, awb, kal16, rms"
+    ):
+        held_out_corpus(tmp_path, "kal")
 
 
 @needs_voices

@@ -14,14 +14,14 @@ from viseme.audio import mel_spectrogram, windows  # noqa: E402
 from viseme.audio.features import features  # noqa: E402
 from viseme.studio.batches import Batch, BatchShape, clip_patches, frame_count  # noqa: E402
 from viseme.studio.networks import GeneratorConfig, NetworkConfig  # noqa: E402
-from viseme.studio.training import Trainer, TrainingOptions  # noqa: E402
+from viseme.studio.training import Phase, Trainer, TrainingOptions  # noqa: E402
 
 OPTIONS = TrainingOptions(
     network=NetworkConfig(GeneratorConfig(ladder=(4, 4, 6, 8), fold=4, gate=True), (4, 4, 4, 4)),
-    hearing_steps=6,
-    hearing=BatchShape(clips=2, frames=3, pictures=0),
-    drawing_steps=4,
-    drawing=BatchShape(clips=2, frames=3, pictures=1),
+    phases=(
+        Phase("hearing", 6, BatchShape(clips=2, frames=3, pictures=0), (1e-2, 1e-3)),
+        Phase("both", 4, BatchShape(clips=2, frames=3, pictures=1), (1e-3, 1e-5)),
+    ),
     warm_up_steps=1,
     checkpoint_every=5,
     workers=0,
@@ -72,7 +72,8 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
 
 
 def test_training_learns_the_lesson(tmp_path: Path) -> None:
-    options = replace(OPTIONS, hearing_steps=60, learning_rate=1e-2, checkpoint_every=1000)
+    phases = (replace(OPTIONS.phases[0], steps=60), OPTIONS.phases[1])
+    options = replace(OPTIONS, phases=phases, checkpoint_every=1000)
     trainer = Trainer(Beeps(), tmp_path, options)
     before = weights(trainer)
     net = trainer.run()
@@ -92,8 +93,47 @@ def test_training_learns_the_lesson(tmp_path: Path) -> None:
     assert not net.training
 
 
+def test_hearing_that_rests_stays_as_it_is(tmp_path: Path) -> None:
+    drawing = replace(OPTIONS.phases[1], hearing_rests=True)
+    trainer = Trainer(Beeps(), tmp_path, replace(OPTIONS, phases=(drawing,)))
+    before = {name: value.clone() for name, value in trainer.net.state_dict().items()}
+    trainer.run()
+    moved = {
+        name.split(".")[0] + "." + name.split(".")[1]
+        for name, value in trainer.net.state_dict().items()
+        if not torch.equal(value, before[name])
+    }
+    assert moved == {f"generator.{part}" for part in ("stem", "downs", "fuse", "ups", "head")}
+
+
+def test_the_average_forgets_the_first_weights(tmp_path: Path) -> None:
+    """With the plain decay, 0.998 ^ 16 = 0.97 of them would be left after 16 steps."""
+    trainer = Trainer(Beeps(), tmp_path, replace(OPTIONS, phases=OPTIONS.phases[:1]))
+    for parameter in trainer.net.parameters():
+        parameter.data.zero_()
+    for _ in range(16):
+        trainer.average.update_parameters(trainer.net)
+        for parameter in trainer.net.parameters():
+            parameter.data.fill_(1.0)
+    averaged = torch.cat([p.flatten() for p in trainer.averaged().parameters()])
+    assert 0.9 < averaged.min() <= averaged.max() < 1
+
+
+def test_rates_fall_within_a_phase_and_begin_anew_with_the_next(tmp_path: Path) -> None:
+    phase, done = OPTIONS.phase_at(5)
+    assert (phase.name, done) == ("hearing", 5)
+    phase, done = OPTIONS.phase_at(6)
+    assert (phase.name, done) == ("both", 0)
+    trainer = Trainer(Beeps(), tmp_path, OPTIONS)
+    trainer.run()
+    last = [group["lr"] for group in trainer.optimizer.param_groups]
+    assert 1e-5 < last[0] < 1e-3
+    with pytest.raises(IndexError, match="past its end"):
+        OPTIONS.phase_at(10)
+
+
 def test_another_networks_checkpoint_is_refused(tmp_path: Path) -> None:
-    Trainer(Beeps(), tmp_path, replace(OPTIONS, hearing_steps=1, drawing_steps=1)).run()
+    Trainer(Beeps(), tmp_path, replace(OPTIONS, phases=OPTIONS.phases[:1])).run()
     other = replace(OPTIONS, network=NetworkConfig())
     with pytest.raises(ValueError, match="holds another network"):
         Trainer(Beeps(), tmp_path, other)

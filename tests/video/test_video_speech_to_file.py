@@ -124,7 +124,10 @@ def test_a_progress_that_raises_ends_the_render(tmp_path: Path, tiny: Path) -> N
 @pytest.mark.parametrize(
     ("speech", "fault"),
     [
-        ((np.zeros(9), 0), "sample rate of 0 Hz, which must be from 1000 to 4000000"),
+        (
+            (np.zeros(9), 0),
+            "sample rate of 0 Hz, which must be a whole number from 1000 to 4000000",
+        ),
         (np.array(["a", "b"]), "samples are of type <U1: give integers or floating-point numbers"),
     ],
 )

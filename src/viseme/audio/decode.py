@@ -114,7 +114,7 @@ def _resample(sound: Source) -> Iterator[Samples]:
             if resampler is not None:
                 yield resampler.flush()
             kind = (rate_hz, samples.shape[1])
-            resampler = Resampler(*kind, start_s=sound.decoded_s)
+            resampler = Resampler(*kind, start_s=sound.decoded_s, name=sound.name)
         yield resampler.push(samples)
     if resampler is not None:
         yield resampler.flush()

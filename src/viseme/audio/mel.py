@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from viseme.audio.units import MEL_BINS, SAMPLE_RATE_HZ, Float32, Samples, check_finite
 
@@ -39,14 +39,14 @@ _BREAK_MEL = _BREAK_HZ / _LINEAR_HZ_PER_MEL
 _LOG_STEP = np.log(6.4) / 27.0
 
 
-def mel_spectrogram(samples: Samples) -> Float32:
+def mel_spectrogram(samples: ArrayLike) -> Float32:
     """Turn a whole sound into log-mel: float32 `[M, 80]`, -4..4, 80 frames a second.
 
-    `samples` is float32 `[n]`, mono, 16 kHz; `M` is `1 + n // 200`. Frame `m` is centred on
+    `samples` is float32 `[n]`, mono, 16 kHz, -1..1; `M` is `1 + n // 200`. Frame `m` is centred on
     sample `200 m`. Raises `InputError` where a sample is not a finite number.
     """
     stream = MelStream()
-    return np.concatenate([stream.push(samples), stream.flush()])
+    return np.concatenate([stream.push(np.asarray(samples, np.float32)), stream.flush()])
 
 
 class MelStream:

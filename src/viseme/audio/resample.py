@@ -40,22 +40,25 @@ class Resampler:
     """Resamples a sound that comes in chunks; the sizes of the chunks do not change a bit of it.
 
     Holds back some 40 ms of sound at the usual rates, more below 16 kHz; nothing at 16 kHz.
-    `start_s` is the time of the first sample, for what errors say. Raises `InputError` for a rate
-    or a number of channels that no sound has.
+    `start_s` is the time of the first sample and `name` what the sound is called, for what errors
+    say. Raises `InputError` for a rate or a number of channels that no sound has.
     """
 
-    def __init__(self, rate_hz: int, channels: int, *, start_s: float = 0.0) -> None:
-        if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
+    def __init__(
+        self, rate_hz: int, channels: int, *, start_s: float = 0.0, name: str = "The sound"
+    ) -> None:
+        if not (rate_hz == rate_hz // 1 and LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ):
             raise InputError(
-                f"The sound has a sample rate of {rate_hz} Hz, which must be from "
+                f"{name} has a sample rate of {rate_hz} Hz, which must be a whole number from "
                 f"{LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ}: export it again, at 16000 Hz or more."
             )
         if not 1 <= channels <= MOST_CHANNELS:
             raise InputError(
-                f"The sound has {channels} channels, which must be from 1 to {MOST_CHANNELS}: "
+                f"{name} has {channels} channels, which must be from 1 to {MOST_CHANNELS}: "
                 "give samples as [n] or [n, channels], or export the sound again as mono."
             )
-        self._rate_hz = rate_hz
+        self._rate_hz = int(rate_hz)
+        self._name = name
         self._channels = channels
         self._sample_count = round(start_s * rate_hz)
         # Mixed down before it is resampled, which costs one channel instead of all.
@@ -68,7 +71,7 @@ class Resampler:
     def push(self, chunk: NDArray[Any]) -> Samples:
         """Take `[n]` (mono only) or `[n, channels]` of any `n`, give what is ready at 16 kHz."""
         mono = self._mono(chunk)
-        check_finite(mono, self._sample_count, self._rate_hz)
+        check_finite(mono, self._sample_count, self._rate_hz, self._name)
         self._sample_count += len(mono)
         return mono if self._stream is None else self._resample(mono, last=False)
 

@@ -201,6 +201,8 @@ def _name_of(source: str | Path | BinaryIO) -> str:
 
 
 def _open_file(name: str) -> BinaryIO:
+    if not name:  # which would be this very folder
+        raise InputError(f"The sound file has no name: {USABLE}.")
     try:
         return Path(name).open("rb")
     except ValueError as error:  # a zero byte

@@ -36,15 +36,16 @@ Samples = NDArray[np.float32]
 """Sound: float32 `[n]`, mono, 16 kHz, -1..1."""
 
 
-def check_finite(samples: Float32, start: int, rate_hz: int) -> None:
+def check_finite(samples: Float32, start: int, rate_hz: int, name: str = "The sound") -> None:
     """Refuse NaN, infinity and the like, and say at which time the first of them is.
 
-    `samples` is float32 `[n]`; `start` counts the samples that came before it, at `rate_hz`.
+    `samples` is float32 `[n]`; `start` counts the samples that came before it, at `rate_hz`, and
+    `name` is what the sound is called.
     """
     usable = np.abs(samples) <= LARGEST_SAMPLE  # which no comparison with NaN is
     if not usable.all():
         time_s = (start + int(np.argmin(usable))) / rate_hz
         raise InputError(
-            "The sound has a sample that is not a finite number, or far too large, at "
+            f"{name} has a sample that is not a finite number, or far too large, at "
             f"{time_s:.3f} s: repair the recording, or export it again as 16-bit WAV."
         )

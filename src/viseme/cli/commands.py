@@ -217,6 +217,10 @@ def evaluate(
         str,
         typer.Argument(metavar="AVATAR", help="Its name or folder.", autocompletion=avatar_names),
     ],
+    voice: Annotated[
+        str,
+        typer.Option(help="Who speaks: slt, which no network has heard, or awb, kal16, rms."),
+    ] = "slt",
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="A folder for quality.md and its figure."),
@@ -224,13 +228,62 @@ def evaluate(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Measure how well a drawn avatar speaks, on a voice it never heard.
+    """Measure how well a drawn avatar speaks, on sentences it never heard.
 
     Needs the training extra.
     """
     from viseme.cli.evaluating import evaluate_avatar  # noqa: PLC0415
 
-    evaluate_avatar(avatar, out, as_json=as_json)
+    evaluate_avatar(avatar, voice, out, as_json=as_json)
+
+
+@app.command()
+def serve(  # noqa: PLR0913 - one for each option, put together in a configuration at once
+    *,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="A TOML file; --print-config shows all its keys."),
+    ] = None,
+    avatar: Annotated[
+        list[str] | None,
+        typer.Option("--avatar", "-a", help="Who can speak; give it again for more."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="The network for clients with faces of their own; alone, no avatar."),
+    ] = None,
+    grpc: Annotated[str | None, typer.Option(help="HOST:PORT of gRPC.")] = None,
+    composite: Annotated[
+        str | None, typer.Option(help="HOST:PORT of gRPC for LipSyncComposite alone.")
+    ] = None,
+    http: Annotated[str | None, typer.Option(help="HOST:PORT of HTTP.")] = None,
+    backend: Annotated[
+        str | None, typer.Option(help="What runs the networks; measured if not given.")
+    ] = None,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Print the configuration as TOML, and exit.")
+    ] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Serve avatars over gRPC and HTTP until SIGTERM or Ctrl-C.
+
+    The file, then variables VISEME_SERVE_…, then these options, each overriding the one before.
+    """
+    from viseme.cli import serving  # noqa: PLC0415
+
+    overrides = {
+        "avatars": ",".join(avatar) if avatar else None,
+        "model": model,
+        "listen.grpc": grpc,
+        "listen.composite": composite,
+        "listen.http": http,
+        "engine.backend": backend,
+    }
+    if print_config:
+        serving.show_config(config, overrides)
+    else:
+        serving.serve(config, overrides, as_json=as_json)
 
 
 app.command()(remote.client)

@@ -15,10 +15,11 @@ from viseme.video.target import output_errors
 __all__ = ["evaluate_avatar"]
 
 
-def evaluate_avatar(name: str, out: Path | None, *, as_json: bool) -> None:
+def evaluate_avatar(name: str, voice: str, out: Path | None, *, as_json: bool) -> None:
     """Measure an avatar, show the figures, and write the report where `out` is given.
 
     Raises:
+        InputError: there is no such voice.
         AvatarError: it is unknown, or not a drawn one.
         MissingExtraError: the studio's libraries are not installed.
         OutputError: the report cannot be written.
@@ -33,7 +34,7 @@ def evaluate_avatar(name: str, out: Path | None, *, as_json: bool) -> None:
             if not as_json:
                 say(f"{done} of {total} sentences.")
 
-        result = evaluation.evaluate(avatar, on_progress=on_progress)
+        result = evaluation.evaluate(avatar, voice=voice, on_progress=on_progress)
         page = None
         if report and out:
             with output_errors(out):
@@ -42,7 +43,14 @@ def evaluate_avatar(name: str, out: Path | None, *, as_json: bool) -> None:
     if as_json:
         keys = ("figure", "measured", "at_least", "met")
         figures = [dict(zip(keys, row, strict=True)) for row in rows]
-        show_json({"avatar": name, "figures": figures, "page": str(page) if page else None})
+        show_json(
+            {
+                "avatar": name,
+                "voice": voice,
+                "figures": figures,
+                "page": str(page) if page else None,
+            }
+        )
         return
     for line in table([(*map(str, row[:3]), "met" if row[3] else "NOT MET") for row in rows]):
         print(line)

@@ -134,7 +134,12 @@ class _SamplesSource(SpeechSource):
     """Samples in memory."""
 
     def __init__(self, speech: tuple[ArrayLike, int] | ArrayLike) -> None:
-        samples, rate_hz = speech if isinstance(speech, tuple) else (speech, SAMPLE_RATE_HZ)
+        pair = speech if isinstance(speech, tuple) else (speech, SAMPLE_RATE_HZ)
+        if len(pair) != 2:
+            raise InputError(
+                f"The speech is {len(pair)} values; give a pair of samples and their rate in Hz."
+            )
+        samples, rate_hz = pair
         array = np.asarray(samples)
         if array.ndim not in (1, 2) or array.size == 0:
             raise InputError(

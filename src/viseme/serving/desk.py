@@ -13,6 +13,7 @@ from viseme.serving.limits import Admission, Guest
 from viseme.serving.logs import access, event, request_context
 from viseme.serving.metrics import Metrics
 from viseme.serving.tokens import Tokens
+from viseme.serving.tracing import Tracer
 
 __all__ = ["CANCELLED", "OK", "Desk", "Visit"]
 
@@ -64,12 +65,20 @@ class Desk:
         admission: lets in what fits.
         tokens: who is let in; None where everyone is.
         metrics: counts.
+        tracer: makes a span of each; None where nothing is traced.
     """
 
-    def __init__(self, admission: Admission, tokens: Tokens | None, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        tokens: Tokens | None,
+        metrics: Metrics,
+        tracer: Tracer | None = None,
+    ) -> None:
         self.admission = admission
         self.metrics = metrics
         self._tokens = tokens
+        self._tracer = tracer
 
     @contextmanager
     def visit(
@@ -79,6 +88,7 @@ class Desk:
         *,
         authorization: str | None = None,
         wanted_id: str | None = None,
+        traceparent: str | None = None,
         public: bool = False,
     ) -> Iterator[Visit]:
         """Receive a request for as long as the `with` statement lasts.
@@ -92,6 +102,7 @@ class Desk:
             method: what is called; a name or a route, of which there are few.
             authorization: the header or the metadata of that name.
             wanted_id: the id that the client would have the request known by.
+            traceparent: the header or the metadata of that name, which says what trace it is of.
             public: whether it is answered without a token, as health is.
 
         Raises:
@@ -101,6 +112,7 @@ class Desk:
         with request_context(wanted_id) as request_id:
             caller = self._tokens.caller(authorization) if self._tokens else None
             visit = Visit(self.admission, request_id, caller)
+            span = self._tracer.began(door, method, traceparent) if self._tracer else None
             try:
                 if self._tokens and caller is None and not public:
                     raise AuthError(
@@ -123,3 +135,6 @@ class Desk:
                 if caller is not None:
                     visit.fields.setdefault("caller", caller)
                 access(door, method, visit.code, seconds, **visit.fields)
+                if self._tracer:
+                    told = {"request_id": request_id, **visit.fields}
+                    self._tracer.answered(span, visit.code, told)

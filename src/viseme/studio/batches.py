@@ -40,6 +40,9 @@ class BatchShape:
     """Frames in a row of each piece: each has a window and a pose."""
     pictures: int
     """Frames of each piece that are also drawn; 0 trains the hearing alone."""
+    accent: float = 1.0
+    """How far the speakers' ways stray from those of the voices that there are; a source that
+    cannot change them ignores it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,10 @@ RECIPE = TrainingOptions(
         GeneratorConfig(ladder=(64, 96, 160, 256), fold=4, up_expand=1, gate=True)
     ),
     phases=(
-        Phase("hearing", 3000, BatchShape(clips=16, frames=16, pictures=0), (1.5e-3, 5e-5)),
-        Phase("drawing", 3400, BatchShape(clips=6, frames=8, pictures=2), (1.5e-3, 3e-4), True),
-        Phase("both", 600, BatchShape(clips=10, frames=16, pictures=1), (3e-4, 1.5e-5)),
+        Phase("hearing", 1600, BatchShape(16, 16, 0), (1.5e-3, 7e-4)),
+        Phase("other accents", 1500, BatchShape(16, 16, 0, accent=1.7), (9e-4, 5e-5)),
+        Phase("drawing", 3200, BatchShape(6, 8, 2, accent=1.3), (1.5e-3, 3e-4), True),
+        Phase("both", 600, BatchShape(10, 16, 1, accent=1.3), (3e-4, 1.5e-5)),
     ),
     seed=7,
 )

@@ -83,7 +83,7 @@ class DrawnSource:
     def batch(self, step: int, shape: BatchShape) -> Batch:
         """Make the batch of one step."""
         rng = np.random.default_rng([self._seed, step])
-        clips = [self._clip(rng, shape.frames) for _ in range(shape.clips)]
+        clips = [self._clip(rng, shape) for _ in range(shape.clips)]
         patches, valid, phones, poses = (np.stack(part) for part in zip(*clips, strict=True))
         picks = np.stack([_picks(rng, pose, shape.pictures) for pose in poses])
         size = self._geometry.inner
@@ -111,11 +111,12 @@ class DrawnSource:
         )
 
     def _clip(
-        self, rng: np.random.Generator, frames: int
+        self, rng: np.random.Generator, shape: BatchShape
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Return patches, their validity and phones, and poses of a run of frames in the speech."""
+        frames = shape.frames
         clip = training_clip(self._corpus, rng, round(frames / SHORTEST) + CONTEXT_FRAMES)
-        mel, spoken = another_manner(mel_spectrogram(clip.samples), clip.phones, rng)
+        mel, spoken = another_manner(mel_spectrogram(clip.samples), clip.phones, rng, shape.accent)
         mel = another_throat(mel, rng)
         last = frame_count(len(mel)) - frames
         first = int(np.clip(rng.integers(-EDGE_FRAMES, last + EDGE_FRAMES + 1), 0, last))

@@ -22,7 +22,14 @@ from viseme.studio.figures import CLOSED, REST_PSNR_DB, Figures, correlations, p
 from viseme.studio.mouth import POSE_CHANNELS, REST, MouthPose
 from viseme.studio.presenter import FRAME_COUNT, HEIGHT, WIDTH, Presenter
 from viseme.studio.presenter.measure import opening
-from viseme.studio.speech import BILABIALS, SILENCE, Utterance, held_out_corpus, pose_track
+from viseme.studio.speech import (
+    BILABIALS,
+    FLITE_HELD_OUT_VOICE,
+    SILENCE,
+    Utterance,
+    held_out_corpus,
+    pose_track,
+)
 
 __all__ = ["Evaluation", "Measured", "evaluate"]
 
@@ -53,6 +60,8 @@ class Evaluation:
     """The figures, and the utterances that they come from."""
 
     figures: Figures
+    voice: str
+    """Of the first utterance: who speaks."""
     measured: list[Measured] = field(repr=False)
 
 
@@ -60,16 +69,19 @@ def evaluate(
     avatar: Avatar,
     speech: Sequence[Utterance] | None = None,
     *,
+    voice: str = FLITE_HELD_OUT_VOICE,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Render speech with the avatar and compare it with the true drawing.
 
     Args:
         avatar: the one to measure.
-        speech: what it says, with known phones; the held-out voice and sentences by default.
+        speech: what it says, with known phones; the held-out sentences by default.
+        voice: of flite's, who speaks those.
         on_progress: called with the number of utterances measured, and of all.
 
     Raises:
+        InputError: flite has no such voice.
         AvatarError: the avatar is not one that the studio draws, so there is no truth to compare.
         MissingExtraError: flite is not installed.
     """
@@ -80,14 +92,14 @@ def evaluate(
         )
     if speech is None:
         with TemporaryDirectory(prefix="viseme-") as folder:
-            speech = list(held_out_corpus(Path(folder)))
+            speech = list(held_out_corpus(Path(folder), voice))
     presenter = Presenter()
     measured = []
     for index, utterance in enumerate(speech):
         measured.append(_measure(avatar, presenter, utterance))
         if on_progress:
             on_progress(index + 1, len(speech))
-    return Evaluation(_figures(measured), measured)
+    return Evaluation(_figures(measured), speech[0].voice, measured)
 
 
 def _measure(avatar: Avatar, presenter: Presenter, utterance: Utterance) -> Measured:

@@ -9,7 +9,7 @@ import numpy as np
 
 from viseme.audio import FRAME_RATE_HZ
 from viseme.studio.evaluation import Evaluation, Measured
-from viseme.studio.speech import SILENCE
+from viseme.studio.speech import FLITE_HELD_OUT_VOICE, SILENCE
 
 __all__ = ["write_report"]
 
@@ -30,6 +30,11 @@ def write_report(evaluation: Evaluation, avatar_name: str, folder: Path) -> Path
 
 def _page(evaluation: Evaluation, avatar_name: str) -> str:
     figures = evaluation.figures
+    voice = evaluation.voice.rpartition("/")[2]
+    option, speech = "", f"a voice ({voice}) and of sentences that no network was trained on"
+    if voice != FLITE_HELD_OUT_VOICE:
+        option = f" --voice {voice}"
+        speech = f"sentences that no network was trained on, by a voice ({voice}) that one was"
     rows = [
         f"| {name} | {value} | {goal} | {'yes' if met else 'no'} |"
         for name, value, goal, met in figures.rows()
@@ -38,12 +43,12 @@ def _page(evaluation: Evaluation, avatar_name: str) -> str:
         [
             f"# How well `{avatar_name}` speaks",
             "",
-            f"Written by `viseme evaluate {avatar_name} --out docs`; do not edit.",
+            f"Written by `viseme evaluate {avatar_name}{option} --out docs`; do not edit.",
             "",
-            f"{figures.frames} frames ({figures.seconds:.0f} s) of a voice and of sentences that "
-            "no network was trained on, silence and low noise among them, rendered by the same "
-            "pipeline as every video. The mouth's opening is read from the pixels of the frames, "
-            "and compared with the one that the drawing was given.",
+            f"{figures.frames} frames ({figures.seconds:.0f} s) of {speech}, silence and low "
+            "noise among them, rendered by the same pipeline as every video. The mouth's opening "
+            "is read from the pixels of the frames, and compared with the one that the drawing "
+            "was given.",
             "",
             "| figure | measured | at least | met |",
             "| --- | --- | --- | --- |",

@@ -8,10 +8,10 @@ costs less, or go on with it: then encoder and generator grow together.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import torch
 from rich.progress import (
@@ -33,7 +33,8 @@ __all__ = ["Trainer", "TrainingOptions", "tensors"]
 
 CHECKPOINT_NAME = "checkpoint.pt"
 
-Tensors = dict[str, Tensor]
+Tensors: TypeAlias = dict[str, Tensor]
+Weights: TypeAlias = tuple[Tensor, ...] | list[Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,15 +246,13 @@ class Trainer:
         )
 
 
-def _moving_average(
-    decay: float,
-) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor], None]:
+def _moving_average(decay: float) -> Callable[[Weights, Weights, Tensor | int], None]:
     """Return an exponential moving average that forgets its first values quickly.
 
     With a fixed decay the first weights, which are noise, would show for thousands of steps.
     """
 
-    def update(average: Sequence[Tensor], current: Sequence[Tensor], count: Tensor) -> None:
+    def update(average: Weights, current: Weights, count: Tensor | int) -> None:
         share = 1 - min(decay, (1 + int(count)) / (10 + int(count)))
         for old, new in zip(average, current, strict=True):
             if old.is_floating_point():

@@ -229,6 +229,7 @@ class Calls:
                 name,
                 authorization=metadata.get("authorization"),
                 wanted_id=metadata.get("x-request-id"),
+                traceparent=metadata.get("traceparent"),
                 public=public,
             ) as visit:
                 yield from self._answer(Arrival(visit, context), body, messages, context)

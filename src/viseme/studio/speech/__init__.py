@@ -3,6 +3,7 @@
 from viseme.studio.speech.clips import Clip, phones_at, training_clip
 from viseme.studio.speech.coarticulation import pose_track
 from viseme.studio.speech.corpus import build_corpus
+from viseme.studio.speech.flite import FLITE_HELD_OUT_VOICE
 from viseme.studio.speech.held_out import held_out_corpus
 from viseme.studio.speech.manner import SHORTEST, another_manner
 from viseme.studio.speech.phones import BILABIALS, PHONES, SILENCE
@@ -12,6 +13,7 @@ from viseme.studio.speech.utterance import Phone, Utterance
 
 __all__ = [
     "BILABIALS",
+    "FLITE_HELD_OUT_VOICE",
     "PHONES",
     "SHORTEST",
     "SILENCE",

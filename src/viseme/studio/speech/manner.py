@@ -44,20 +44,21 @@ FLOOR_PERCENTILE, FLOOR_HEIGHT = 10, 1.0
 
 
 def another_manner(
-    mel: Mel, phones: Sequence[Phone], rng: np.random.Generator
+    mel: Mel, phones: Sequence[Phone], rng: np.random.Generator, strength: float = 1.0
 ) -> tuple[Mel, tuple[Phone, ...]]:
     """Return a log-mel spectrogram ``[M', 80]`` as another speaker would have said it.
 
-    The phones' times are those of the result, in seconds from its beginning.
+    `strength` scales how far phones stray in level, timbre and formants. The phones' times are
+    those of the result, in seconds from its beginning.
     """
     phones = tuple(phones)
     if rng.random() < TEMPO_CHANCE:
         habits = np.exp(rng.normal(0, HABIT_DEVIATION, len(PHONES)))
         moments = np.exp(rng.normal(0, MOMENT_DEVIATION, len(phones)))
-        lengths = [habits[PHONES.index(phone.symbol)] for phone in phones]
+        lengths = habits[[PHONES.index(phone.symbol) for phone in phones]]
         mel, phones = retimed(mel, phones, lengths * moments * rng.uniform(*TEMPO))
     if rng.random() < ACCENT_CHANCE:
-        mel = accented(mel, phones, rng)
+        mel = accented(mel, phones, rng, strength)
     return mel, phones
 
 
@@ -84,7 +85,9 @@ def retimed(
     return _rows(mel, places), moved
 
 
-def accented(mel: Mel, phones: Sequence[Phone], rng: np.random.Generator) -> Mel:
+def accented(
+    mel: Mel, phones: Sequence[Phone], rng: np.random.Generator, strength: float = 1.0
+) -> Mel:
     """Give each phone another level, timbre and place of its formants; silence stays silence."""
     speech = np.asarray([symbol != SILENCE for symbol in PHONES])[:, None]
     nasal = np.asarray([symbol in NASALS for symbol in PHONES])[:, None]
@@ -92,8 +95,8 @@ def accented(mel: Mel, phones: Sequence[Phone], rng: np.random.Generator) -> Mel
     bands = np.linspace(0, CURVE_POINTS - 1, mel.shape[1])
     curves = np.stack([np.interp(bands, np.arange(CURVE_POINTS), row) for row in points])
     curves += rng.normal(0, LEVEL_DEVIATION, (len(PHONES), 1))
-    curves += nasal * rng.normal(0, NASAL_DEVIATION)
-    formants = rng.normal(0, FORMANT_DEVIATION, (len(PHONES), 1))
+    curves = strength * curves + nasal * rng.normal(0, NASAL_DEVIATION)
+    formants = strength * rng.normal(0, FORMANT_DEVIATION, (len(PHONES), 1))
     table = (np.concatenate([curves, formants], axis=1) * speech).astype(np.float32)
     said = phones_at(phones, np.arange(len(mel)) / MEL_RATE_HZ)
     colour = cv2.GaussianBlur(

@@ -1,0 +1,85 @@
+"""`viseme serve` as its users run it: a process, real sockets, signals."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from support.command_line import CommandLine
+from support.server_process import FREE_PORTS, PATIENCE_S, addresses, serving_process
+
+PLAIN = ("-a", "tiny", "--backend", "onnxruntime")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> CommandLine:
+    return CommandLine(tmp_path)
+
+
+def get(address: str, path: str) -> str:
+    with urllib.request.urlopen(f"http://{address}{path}", timeout=PATIENCE_S) as answer:
+        return str(answer.read().decode())
+
+
+def test_it_says_what_it_serves_and_where_then_answers(run: CommandLine) -> None:
+    with serving_process(run.folder, run.environment, *PLAIN) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline().rstrip() for _ in range(7)]
+        names = [line.split()[0] for line in lines[1:]]
+        assert lines[0].startswith("viseme ")
+        assert names == ["avatars", "network", "grpc", "composite", "http", "limits"]
+        assert "generator.onnx on onnxruntime" in lines[2]
+        assert max(map(len, lines)) <= 80
+        address = lines[5].split()[1]
+        assert json.loads(get(address, "/health"))["status"] == "healthy"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_ends_it_well(run: CommandLine, name: str) -> None:
+    with serving_process(run.folder, run.environment, *PLAIN, "--json") as process:
+        doors = addresses(process)
+        assert get(doors["http"], "/readyz")
+        process.send_signal(getattr(signal, name))
+        _, err = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 0, err
+        assert "what runs may finish" in err
+        for address in doors.values():
+            host, _, port = address.rpartition(":")
+            with socket.socket() as probe, pytest.raises(ConnectionRefusedError):
+                probe.connect((host, int(port)))
+
+
+def test_a_taken_port_is_one_sentence(run: CommandLine) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        done = run("serve", *PLAIN, *FREE_PORTS[:4], "--http", taken)
+    assert done.returncode == 12
+    assert done.stderr.startswith(f"Error: {taken} ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_unknown_key_is_one_sentence(run: CommandLine) -> None:
+    (run.folder / "viseme.toml").write_text("[listen]\ngrcp = '127.0.0.1:1'\n")
+    done = run("serve", "--config", "viseme.toml")
+    assert done.returncode == 12
+    assert "grcp" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_options_override_the_environment_and_the_file(run: CommandLine) -> None:
+    (run.folder / "viseme.toml").write_text(
+        "[limits]\nclips = 3\nstreams = 2\n[listen]\nhttp = '127.0.0.1:7001'\n"
+    )
+    run.environment["VISEME_SERVE_LIMITS__CLIPS"] = "4"
+    run.environment["VISEME_SERVE_LISTEN__HTTP"] = "127.0.0.1:7002"
+    done = run("serve", "-c", "viseme.toml", "--http", "127.0.0.1:7003", "--print-config")
+    assert done.returncode == 0, done.stderr
+    for line in ("streams = 2", "clips = 4", 'http = "127.0.0.1:7003"'):
+        assert line in done.stdout.splitlines()
