@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,3 +65,31 @@ def test_a_file_that_cannot_be_written_is_known_before_any_work(run: CommandLine
 
 def test_bench_says_what_there_is(run: CommandLine) -> None:
     assert "transport" in run("bench", "--help").stdout
+
+
+def test_it_starts_a_server_and_ends_it(run: CommandLine) -> None:
+    size = ("--batches", "1", "--rounds", "1", "--clients", "2")
+    done = run("bench", "transport", "--avatar", "tiny", *size, "--json")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "Starting a server.\nWarming up.\nRound 1 of 1.\n"
+    figures = json.loads(done.stdout)
+    assert figures["server"]["avatars"] == ["tiny"]
+    ways = {row["way"]: row for row in figures["ways"]}
+    assert set(ways) == {"bare", "client", "generated", "http"}
+    for name in ("client", "generated", "http"):
+        assert ways[name]["server_ms"]["median"] > 0
+        total, overhead = ways[name]["total_ms"]["median"], ways[name]["overhead_ms"]["median"]
+        assert 0 < overhead < total
+    port = int(figures["server"]["addresses"]["grpc"].rpartition(":")[2])
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_server_that_cannot_start(run: CommandLine) -> None:
+    done = run("bench", "transport", "--model", "no.onnx", "--json")
+    assert done.returncode == 10
+    message = json.loads(done.stdout)["error"]["message"]
+    assert message.startswith(
+        "The server that was to be measured did not become ready; its last words: "
+    )
+    assert "no.onnx" in message

@@ -236,6 +236,12 @@ def test_a_deadline_bounds_the_whole(call: Caller) -> None:
         released.set()
 
 
+def test_no_time_at_all(call: Caller) -> None:
+    expected = "There was no answer within 0 s; give it longer with timeout_s."
+    with pytest.raises(DeadlineError, match=text(expected)):
+        call(ClientOptions("127.0.0.1:1"), "health", timeout_s=0)
+
+
 def test_nobody_is_there(call: Caller) -> None:
     with ScriptedServer() as server:
         address = server.address

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty, Queue
 from typing import IO, Any, Final
 
@@ -20,6 +20,8 @@ _START_S: Final = 300.0
 """How long a server may take to open and warm up."""
 _END_S: Final = 60.0
 """How long it may take to end when it is asked to; then it is killed."""
+_LAST_WORDS_S: Final = 3.0
+"""How long one that did not start may take to say why."""
 _LAST_WORDS_CHARS: Final = 500
 
 
@@ -55,7 +57,7 @@ def serving(command: Sequence[str]) -> Iterator[dict[str, Any]]:
             )
             reader.start()
             try:
-                yield _ready(lines, words)
+                yield _ready(process, lines, words)
             finally:
                 _end(process)
                 reader.join()
@@ -70,13 +72,16 @@ def _read_on(stream: IO[bytes], lines: Queue[bytes]) -> None:
         pass
 
 
-def _ready(lines: Queue[bytes], words: IO[bytes]) -> dict[str, Any]:
+def _ready(
+    process: subprocess.Popen[bytes], lines: Queue[bytes], words: IO[bytes]
+) -> dict[str, Any]:
     try:
-        line = lines.get(timeout=_START_S)
-        message = json.loads(line)
+        message = json.loads(lines.get(timeout=_START_S))
         if message["event"] != "ready":
             raise ValueError(message["event"])
     except (Empty, ValueError, KeyError, TypeError) as error:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_LAST_WORDS_S)
         words.seek(0)
         said = words.read().decode("utf-8", "replace").strip()[-_LAST_WORDS_CHARS:]
         raise UnavailableError(

@@ -115,13 +115,15 @@ class GeneratedWay(Way):
 
 
 class HttpWay(Way):
-    """HTTP with JSON, on one connection."""
+    """HTTP with JSON, a connection for each batch.
+
+    A server soon closes one that says nothing, and others have their turns between two of these.
+    """
 
     name, title = "http", "HTTP/JSON"
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._connection = http.client.HTTPConnection(address, timeout=_HTTP_TIMEOUT_S)
 
     def send(self, visual: Floats, window: Floats, start: int) -> Sample:
         """Send it as text."""
@@ -134,17 +136,20 @@ class HttpWay(Way):
                 "start_frame_idx": start,
             }
         )
+        connection = http.client.HTTPConnection(self._address, timeout=_HTTP_TIMEOUT_S)
         try:
-            self._connection.request(
+            connection.request(
                 "POST", "/batch", body.encode(), {"Content-Type": "application/json"}
             )
-            response = self._connection.getresponse()
+            response = connection.getresponse()
             answer = json.loads(response.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise UnavailableError(
                 f"http://{self._address}/batch did not answer as it should ({error}); look at the "
                 "server's log."
             ) from error
+        finally:
+            connection.close()
         if not (isinstance(answer, dict) and answer.get("success")):
             raise InputError(
                 f"http://{self._address}/batch answered {response.status}: {answer}"[:500]
@@ -155,8 +160,7 @@ class HttpWay(Way):
         return Sample(total_ms, answer["inference_time_ms"])
 
     def close(self) -> None:
-        """Let go of the connection."""
-        self._connection.close()
+        """Do nothing: there is no connection between two batches."""
 
 
 class BareWay(Way):

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from viseme.client import asks
 from viseme.client.answers import BatchResult, CompositeResult, ServedAvatar, ServerHealth
 from viseme.client.async_live import AsyncLive
-from viseme.client.attempts import Attempts
 from viseme.client.clips import (
     ClipOptions,
     ClipPart,
@@ -192,7 +191,7 @@ class AsyncClient:
 
     async def _ask(self, ask: asks.Ask[Answer], timeout_s: float | None) -> Answer:
         """Make a call, again where that is of use, and read its answer."""
-        attempts = Attempts(timeout_s or self.options.timeout_s, self.options.retries)
+        attempts = self.options.attempts(timeout_s)
         call: Any = self._channel.unary_unary(ask.path)
         while True:
             try:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from viseme.client import asks
 from viseme.client.answers import BatchResult, CompositeResult, ServedAvatar, ServerHealth
-from viseme.client.attempts import Attempts
 from viseme.client.clips import (
     ClipOptions,
     ClipPart,
@@ -223,7 +222,7 @@ class Client:
     def _ask(self, ask: asks.Ask[Answer], timeout_s: float | None) -> Answer:
         """Make a call, again where that is of use, and read its answer."""
         self._check_open()
-        attempts = Attempts(timeout_s or self.options.timeout_s, self.options.retries)
+        attempts = self.options.attempts(timeout_s)
         call: Any = self._channel.unary_unary(ask.path)
         while True:
             try:

@@ -138,7 +138,7 @@ class Live:
             raise self._fault() from error
 
     def _send(self, message: v1.LiveRequest, timeout_s: float | None) -> None:
-        wait_s = timeout_s or self._client.timeout_s
+        wait_s = self._client.timeout_s if timeout_s is None else timeout_s
         if self._outbox.put(message, wait_s):
             return
         if not self._outbox.ended:

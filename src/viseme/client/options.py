@@ -9,6 +9,7 @@ from typing import Final
 
 import grpc
 
+from viseme.client.attempts import Attempts
 from viseme.errors import ConfigError
 
 __all__ = ["ClientOptions"]
@@ -63,6 +64,10 @@ class ClientOptions:
         if isinstance(options, str):
             return cls(options)
         return options or cls()
+
+    def attempts(self, timeout_s: float | None) -> Attempts:
+        """Give the attempts of one call that may be repeated; in so long, or as said here."""
+        return Attempts(self.timeout_s if timeout_s is None else timeout_s, self.retries)
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Give what is sent beside every call."""
