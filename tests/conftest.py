@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,10 @@ import pytest
 
 from support.played_network import PlayedNetwork
 from viseme.engine import Inferencer
+
+# gRPC would run handlers of its own in each process that a test forks while a server is up, and
+# some of them abort it. None of ours uses gRPC between fork and exec.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 LAST_STEPS_S = 10.0
 

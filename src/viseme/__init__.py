@@ -13,13 +13,16 @@ from viseme._version import __version__
 if TYPE_CHECKING:
     from viseme import audio
     from viseme.avatar import Avatar, list_avatars, load_avatar
+    from viseme.client import AsyncClient, Client
     from viseme.engine import Inferencer
     from viseme.errors import VisemeError
     from viseme.rendering import Frame, RenderOptions, render
     from viseme.video import render_file
 
 __all__ = [
+    "AsyncClient",
     "Avatar",
+    "Client",
     "Frame",
     "Inferencer",
     "RenderOptions",
@@ -33,7 +36,9 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "AsyncClient": "viseme.client",
     "Avatar": "viseme.avatar",
+    "Client": "viseme.client",
     "Frame": "viseme.rendering",
     "Inferencer": "viseme.engine",
     "RenderOptions": "viseme.rendering",

@@ -9,7 +9,7 @@ import viseme
 
 def test_all_is_sorted_and_short() -> None:
     assert viseme.__all__ == sorted(viseme.__all__)
-    assert len(viseme.__all__) <= 12
+    assert len(viseme.__all__) <= 13
 
 
 @pytest.mark.parametrize("name", viseme.__all__)
@@ -19,7 +19,8 @@ def test_every_public_name_is_there_and_listed(name: str) -> None:
 
 
 def test_the_rooms_do_not_take_the_functions_places() -> None:
-    for room in ("audio", "avatar", "engine", "compose", "rendering", "video", "serving", "cli"):
+    rooms = ("audio", "avatar", "engine", "compose", "rendering", "video", "serving", "client")
+    for room in (*rooms, "bench", "cli"):
         importlib.import_module(f"viseme.{room}")
     assert callable(viseme.render)
     assert callable(viseme.render_file)

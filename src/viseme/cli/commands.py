@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from viseme._version import __version__
+from viseme.cli import remote
+from viseme.cli.options import Debug, Json, avatar_names
 from viseme.cli.outcome import Stopped
 
 __all__ = ["app"]
@@ -45,22 +47,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _avatar_names() -> list[str]:
-    """Complete an avatar's name in the shell."""
-    from viseme.avatar import list_avatars  # noqa: PLC0415
-
-    return [info.name for info in list_avatars()]
-
-
-Json: TypeAlias = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object instead of text, for programs.")
-]
-# Read from the arguments by the Reporter, which is there before they are parsed.
-Debug: TypeAlias = Annotated[
-    bool, typer.Option("--debug", help="Show the traceback of an error as well.")
-]
-
-
 @app.callback()
 def viseme(
     version: Annotated[
@@ -92,7 +78,7 @@ def render(  # noqa: PLR0913 - one for each option, put together in RenderOption
             "--avatar",
             "-a",
             help="Who speaks: a name that 'viseme avatars' lists, or a folder.",
-            autocompletion=_avatar_names,
+            autocompletion=avatar_names,
         ),
     ] = "demo",
     out: Annotated[
@@ -192,7 +178,7 @@ def info(
         typer.Argument(
             metavar="AVATAR_OR_MODEL",
             help="An avatar's name or folder, or the ONNX file of a network.",
-            autocompletion=_avatar_names,
+            autocompletion=avatar_names,
         ),
     ],
     as_json: Json = False,
@@ -229,7 +215,7 @@ def avatars(as_json: Json = False, debug: Debug = False) -> None:
 def evaluate(
     avatar: Annotated[
         str,
-        typer.Argument(metavar="AVATAR", help="Its name or folder.", autocompletion=_avatar_names),
+        typer.Argument(metavar="AVATAR", help="Its name or folder.", autocompletion=avatar_names),
     ],
     voice: Annotated[
         str,
@@ -298,6 +284,11 @@ def serve(  # noqa: PLR0913 - one for each option, put together in a configurati
         serving.show_config(config, overrides)
     else:
         serving.serve(config, overrides, as_json=as_json)
+
+
+app.command()(remote.client)
+app.command("testdata")(remote.make_testdata)
+app.add_typer(remote.bench, name="bench")
 
 
 def _default_out(speech: str) -> str:

@@ -1,0 +1,155 @@
+"""The commands that use or measure a server: client, testdata and bench."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from viseme.cli.options import Batches, Debug, Json, avatar_names, batch_sizes
+
+__all__ = ["bench", "client", "make_testdata"]
+
+bench = typer.Typer(
+    no_args_is_help=True, help="Measure what a server gives, beside the plain way of doing it."
+)
+
+
+def client(  # noqa: PLR0913 - one for each option, put together in ClientOptions at once
+    address: Annotated[
+        str, typer.Argument(metavar="[ADDRESS]", help="host:port of the server's gRPC door.")
+    ] = "127.0.0.1:50051",
+    *,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Test data, as 'viseme testdata' makes it; five built-in frames without it.",
+        ),
+    ] = None,
+    batches: Batches = "1,5,10,25",
+    runs: Annotated[
+        int, typer.Option(min=1, metavar="N", help="How often each batch is measured.")
+    ] = 10,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A file that holds the token, and nothing else."),
+    ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(metavar="PEM", help="Encrypt; these authorities certify the server."),
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="This client's own certificate.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(metavar="PEM", help="Its key.")] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Try a server out: batches of faces, and what they took.
+
+    [dim]For example:[/dim]
+
+    viseme client
+
+    viseme client 192.168.1.7:50051 --data faces --batches 1,25
+    """
+    from viseme.cli.trying import Connection, try_server  # noqa: PLC0415
+
+    sizes = batch_sizes(batches)
+    connection = Connection(address, token_file, ca, certificate, key)
+    try_server(connection, data, sizes, runs, as_json=as_json)
+
+
+def make_testdata(
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="A new folder, or one with nothing in it.")
+    ],
+    *,
+    avatar: Annotated[
+        str,
+        typer.Option("--avatar", "-a", help="Whose face.", autocompletion=avatar_names),
+    ] = "demo",
+    speech: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What it hears; by default the built-in speech."),
+    ] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="How many; by default 25, the largest batch."),
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Make test data for clients that send faces: tensors in a folder.
+
+    visual_input.bin has the faces, audio_input.bin a window of audio features for each, both
+    float32 in little-endian order; metadata.json has their shapes.
+
+    [dim]For example:[/dim]
+
+    viseme testdata faces
+
+    viseme testdata faces -a demo --speech speech.wav --frames 100
+    """
+    from viseme.cli.trying import make_test_data  # noqa: PLC0415
+
+    make_test_data(out, avatar, speech, frames, as_json=as_json)
+
+
+@bench.command()
+def transport(  # noqa: PLR0913 - one for each option, put together in TransportOptions at once
+    *,
+    avatar: Annotated[
+        str, typer.Option("--avatar", "-a", help="Whose network.", autocompletion=avatar_names)
+    ] = "demo",
+    model: Annotated[
+        Path | None, typer.Option(metavar="ONNX", help="A bare network in its place.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Test data, as 'viseme testdata' makes it; five built-in frames without it.",
+        ),
+    ] = None,
+    batches: Batches = "1,5,10,25",
+    rounds: Annotated[
+        int, typer.Option(min=1, metavar="N", help="How often each is measured; JSON 3 times.")
+    ] = 10,
+    clients: Annotated[
+        int,
+        typer.Option(min=0, metavar="N", help="How many at once are compared with one; 0: none."),
+    ] = 16,
+    grpc: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Measure a server that runs, in place of a new one."),
+    ] = None,
+    http: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Its HTTP door; without it, HTTP is left out."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Write all figures there, as JSON."),
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Measure what it costs to bring faces to a server and back.
+
+    Starts a server, and sends it batches through gRPC by our client, gRPC by the plainly
+    generated classes, and HTTP with JSON, beside the same bytes through gRPC with no work at all.
+    Then it compares several clients at once with one.
+
+    [dim]For example:[/dim]
+
+    viseme bench transport --rounds 20 --out transport.json
+    """
+    from viseme.bench.transport import TransportOptions  # noqa: PLC0415
+    from viseme.cli.benching import Server, bench_transport  # noqa: PLC0415
+
+    options = TransportOptions(batches=batch_sizes(batches), rounds=rounds, clients=clients)
+    server = Server(model, avatar, grpc, http)
+    bench_transport(server, data, options, out, as_json=as_json)

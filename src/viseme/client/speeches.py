@@ -1,0 +1,169 @@
+"""A live stream: what is said to the server, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from viseme.client.sounds import Pictures, RawSound
+from viseme.errors import WireError
+from viseme.wire.messages import v1
+
+__all__ = [
+    "Interrupted",
+    "LiveEvent",
+    "LiveNotice",
+    "LiveOptions",
+    "LivePicture",
+    "LiveReady",
+    "SpeechEnded",
+    "end_of_speech",
+    "hello",
+    "interrupt",
+    "live_event",
+    "ready_of",
+    "sound",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveOptions:
+    """Who is to speak along, and how the pictures are wanted."""
+
+    raw: RawSound
+    """What the samples are that will be pushed."""
+    avatar: str = ""
+    """Who speaks; the server's first avatar where none is named."""
+    pictures: Pictures = field(default_factory=Pictures)
+    start_frame: int = 0
+    """The avatar's frame to begin with, 0 or more."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveReady:
+    """What the server says before all else; positions are samples of the client's own sound."""
+
+    avatar: str
+    size: tuple[int, int]
+    """Width and height in pixels."""
+    frame_rate_hz: float
+    lookahead_samples: int
+    """How much sound after its start a picture needs: play the sound this much later, or more."""
+    media_type: str
+    idle_timeout_s: float
+    """Seconds without any message after which the server ends the call; 0 for never."""
+
+
+@dataclass(frozen=True, slots=True)
+class LivePicture:
+    """The next picture."""
+
+    index: int
+    """Its number in this call, from 0."""
+    start_sample: int
+    """The sample with which it is to be seen."""
+    duration_samples: int
+    avatar_frame: int
+    data: bytes
+    """The picture, in the format that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """Answers an interrupt: no picture of earlier sound comes after this."""
+
+    next_sample: int
+    next_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """Answers an end of speech: all of its pictures have come."""
+
+    next_sample: int
+    next_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveNotice:
+    """Something that one may want to know; the call goes on."""
+
+    kind: str
+    """`behind`, `skipped`, `closing`, or `unspecified` for one that is newer than this client."""
+    text: str
+    sample: int
+    pictures: int
+    """How many were left out, of `skipped`."""
+
+
+LiveEvent: TypeAlias = LivePicture | Interrupted | SpeechEnded | LiveNotice
+
+
+def hello(options: LiveOptions) -> v1.LiveRequest:
+    """Say who is wanted; the first message."""
+    return v1.LiveRequest(
+        hello=v1.LiveHello(
+            avatar=options.avatar,
+            raw=options.raw.message(),
+            pictures=options.pictures.message(),
+            start_frame=options.start_frame,
+        )
+    )
+
+
+def sound(samples: bytes) -> v1.LiveRequest:
+    """Send the next samples."""
+    return v1.LiveRequest(sound=samples)
+
+
+def interrupt() -> v1.LiveRequest:
+    """Take back what was being said."""
+    return v1.LiveRequest(interrupt=v1.Interrupt())
+
+
+def end_of_speech() -> v1.LiveRequest:
+    """Say that no more sound belongs to this speech."""
+    return v1.LiveRequest(end_of_speech=v1.EndOfSpeech())
+
+
+def ready_of(response: v1.LiveResponse | None) -> LiveReady:
+    """Read the first message.
+
+    Raises:
+        WireError: there is none, or it is another.
+    """
+    if response is None or response.WhichOneof("message") != "ready":
+        raise WireError("The live stream began with something else than `ready`; try again.")
+    ready = response.ready
+    return LiveReady(
+        ready.avatar,
+        (ready.width, ready.height),
+        ready.frame_rate_hz,
+        ready.lookahead_samples,
+        ready.media_type,
+        ready.idle_timeout_s,
+    )
+
+
+def live_event(response: v1.LiveResponse) -> LiveEvent | None:
+    """Read any later message; None of a kind that is newer than this client."""
+    kind = response.WhichOneof("message")
+    if kind == "picture":
+        picture = response.picture
+        return LivePicture(
+            picture.index,
+            picture.start_sample,
+            picture.duration_samples,
+            picture.avatar_frame,
+            picture.data,
+        )
+    if kind == "interrupted":
+        return Interrupted(response.interrupted.next_sample, response.interrupted.next_index)
+    if kind == "speech_ended":
+        return SpeechEnded(response.speech_ended.next_sample, response.speech_ended.next_index)
+    if kind == "notice":
+        notice = response.notice
+        name = v1.NoticeKind.DESCRIPTOR.values_by_number.get(notice.kind)
+        word = name.name.removeprefix("NOTICE_KIND_").lower() if name else "unspecified"
+        return LiveNotice(word, notice.text, notice.sample, notice.pictures)
+    return None

@@ -1,0 +1,95 @@
+"""`viseme bench transport`, as a process, against a server that answers at once."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.command_line import CommandLine
+from support.stand_in_server import StandInServer
+
+
+@pytest.fixture(scope="module")
+def addresses() -> Iterator[dict[str, str]]:
+    with StandInServer() as server:
+        yield server.addresses
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> CommandLine:
+    return CommandLine(tmp_path)
+
+
+def test_figures_are_shown_and_written(run: CommandLine, addresses: dict[str, str]) -> None:
+    server = ("--grpc", addresses["grpc"], "--http", addresses["http"])
+    size = ("--batches", "1,2", "--rounds", "1", "--clients", "2")
+    done = run("bench", "transport", *server, *size, "--out", "figures.json")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "Warming up.\nRound 1 of 1.\n"
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    cells = [re.split(r" {2,}", line.strip()) for line in lines]
+    rows = [row[:2] for row in cells if len(row) == 7 and row[0].isdecimal()]
+    titles = ("bare gRPC", "viseme.Client", "generated classes", "HTTP/JSON")
+    assert rows == [[batch, title] for batch in ("1", "2") for title in titles]
+    assert "One client: " in done.stdout
+    figures = json.loads((run.folder / "figures.json").read_text("utf-8"))
+    assert figures["bench"] == "transport"
+    assert figures["options"]["batches"] == [1, 2]
+    assert set(figures["machine"]) == {"cpu", "cores"}
+    assert len(figures["ways"]) == 8
+    assert figures["size"] == 320
+
+
+def test_figures_for_programs(run: CommandLine, addresses: dict[str, str]) -> None:
+    size = ("--batches", "1", "--rounds", "1", "--clients", "0")
+    done = run("bench", "transport", "--grpc", addresses["grpc"], *size, "--json")
+    figures = json.loads(done.stdout)
+    assert [row["way"] for row in figures["ways"]] == ["bare", "client", "generated"]
+    assert "clients" not in figures
+
+
+def test_a_file_that_cannot_be_written_is_known_before_any_work(run: CommandLine) -> None:
+    done = run("bench", "transport", "--out", "no/figures.json")
+    assert done.returncode == 7
+    assert done.stderr == (
+        "Error: Cannot write 'no/figures.json': no such file or directory; choose another place, "
+        "or another kind of file.\n"
+    )
+
+
+def test_bench_says_what_there_is(run: CommandLine) -> None:
+    assert "transport" in run("bench", "--help").stdout
+
+
+def test_it_starts_a_server_and_ends_it(run: CommandLine) -> None:
+    size = ("--batches", "1", "--rounds", "1", "--clients", "2")
+    done = run("bench", "transport", "--avatar", "tiny", *size, "--json")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "Starting a server.\nWarming up.\nRound 1 of 1.\n"
+    figures = json.loads(done.stdout)
+    assert figures["server"]["avatars"] == ["tiny"]
+    ways = {row["way"]: row for row in figures["ways"]}
+    assert set(ways) == {"bare", "client", "generated", "http"}
+    for name in ("client", "generated", "http"):
+        assert ways[name]["server_ms"]["median"] > 0
+        total, overhead = ways[name]["total_ms"]["median"], ways[name]["overhead_ms"]["median"]
+        assert 0 < overhead < total
+    port = int(figures["server"]["addresses"]["grpc"].rpartition(":")[2])
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_server_that_cannot_start(run: CommandLine) -> None:
+    done = run("bench", "transport", "--model", "no.onnx", "--json")
+    assert done.returncode == 10
+    message = json.loads(done.stdout)["error"]["message"]
+    assert message.startswith(
+        "The server that was to be measured did not become ready; its last words: "
+    )
+    assert "no.onnx" in message
