@@ -17,6 +17,7 @@ from client_callers import CALLERS, STREAMERS, Caller, call_sync, stream_async, 
 
 from support.scripted_server import ScriptedServer, refuse
 from viseme.client import (
+    AsyncClient,
     Client,
     ClientOptions,
     ClipHeader,
@@ -87,7 +88,7 @@ def test_a_clip_comes_in_parts(stream: Caller, options: ClientOptions) -> None:
 @pytest.mark.parametrize("stream", STREAMERS)
 def test_pictures_come_one_by_one(stream: Caller, options: ClientOptions) -> None:
     parts = stream(options, "render", SOUND, ClipOptions(output=Pictures("png")))
-    assert parts[1:] == [ClipPicture(0, 0.0, 6, b"jpeg"), SUMMARY]
+    assert parts[1:] == [ClipPicture(b"jpeg", 0, 0.0, 6), SUMMARY]
 
 
 @pytest.mark.parametrize("stream", STREAMERS)
@@ -258,3 +259,22 @@ def test_a_folder_is_no_file(options: ClientOptions, tmp_path: Path) -> None:
     )
     with pytest.raises(OutputError, match=f"^{re.escape(expected)}$"):
         call_sync(options, "render_file", SOUND, tmp_path / "a")
+
+
+def test_a_refusal_is_told_however_much_is_still_being_sent() -> None:
+    """gRPC for asyncio covers it with a status of its own now and then; see `AsyncEnding`."""
+
+    def answer(_: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        refuse(context, grpc.StatusCode.NOT_FOUND, "There is no avatar 'dora' here.")
+
+    async def ask(client: AsyncClient) -> str:
+        with pytest.raises(AvatarError) as caught:
+            await anext(client.render([bytes(2**16)] * 64))
+        return str(caught.value)
+
+    async def run(address: str) -> set[str]:
+        async with AsyncClient(address) as client:
+            return {await ask(client) for _ in range(50)}
+
+    with ScriptedServer(streams={RENDER: answer}) as server:
+        assert asyncio.run(run(server.address)) == {"There is no avatar 'dora' here."}

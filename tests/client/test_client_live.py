@@ -82,9 +82,9 @@ class Speaker:
 
 
 EVENTS = [
-    LivePicture(0, 0, 640, 0, b"\1\1\1\1"),
+    LivePicture(b"\1\1\1\1", 0, 0, 640, 0),
     Interrupted(640, 1),
-    LivePicture(1, 640, 640, 1, b"\2\2\2\2"),
+    LivePicture(b"\2\2\2\2", 1, 640, 640, 1),
     LiveNotice("behind", "Late.", 5, 0),
     SpeechEnded(1280, 2),
 ]
@@ -103,7 +103,7 @@ def options(speaker: Speaker) -> Iterator[ClientOptions]:
 
 def test_what_is_said_and_what_comes(options: ClientOptions, speaker: Speaker) -> None:
     with Client(options) as client, client.live(OPTIONS) as live:
-        assert live.ready == LiveReady("anna", (400, 360), 25.0, 7440, "image/png", 30.0)
+        assert live.ready == LiveReady("anna", 25.0, 7440, "image/png", (400, 360), 30.0)
         live.push(b"\1" * 1280)
         live.interrupt()
         live.push(b"\2" * 1280)
@@ -128,7 +128,7 @@ def test_the_same_in_tasks(options: ClientOptions) -> None:
 
     async def run() -> None:
         async with AsyncClient(options) as client, client.live(OPTIONS) as live:
-            assert live.ready == LiveReady("anna", (400, 360), 25.0, 7440, "image/png", 30.0)
+            assert live.ready == LiveReady("anna", 25.0, 7440, "image/png", (400, 360), 30.0)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(speak(live))
                 assert [event async for event in live.events()] == EVENTS

@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from viseme.client import asks
 from viseme.client.answers import BatchResult, CompositeResult, ServedAvatar, ServerHealth
+from viseme.client.async_ending import AsyncEnding
 from viseme.client.async_live import AsyncLive
 from viseme.client.clips import (
     ClipOptions,
     ClipPart,
+    ClipReading,
     ClipSummary,
     clip_file,
-    clip_part,
     clip_request,
-    not_whole,
 )
 from viseme.client.options import ClientOptions
 from viseme.client.sounds import Sound, cut, opened, sound_pieces
@@ -106,17 +106,16 @@ class AsyncClient:
         call = self._stream(services.RENDER)(
             feed.messages(), timeout=timeout_s, metadata=self._metadata
         )
-        whole = False
+        ending = AsyncEnding(call)
+        reading = ClipReading()
         try:
             async for response in call:
-                part = clip_part(response)
-                if part is not None:
-                    whole = isinstance(part, ClipSummary)
+                if (part := reading.part(response)) is not None:
                     yield part
-            if not whole:
-                raise not_whole()
+            reading.end()
         except grpc.RpcError as error:
-            raise (feed.error or translated(error, self.options.address)) from error
+            said = await ending.error(error)
+            raise (feed.error or translated(said, self.options.address)) from error
         except asyncio.CancelledError:
             # So gRPC ends a call whose requests fail; of a task that is cancelled it is meant.
             if feed.error is None:

@@ -11,6 +11,7 @@ import grpc
 import grpc.aio
 
 from viseme.client import speeches
+from viseme.client.async_ending import AsyncEnding
 from viseme.client.options import ClientOptions
 from viseme.client.sounds import cut
 from viseme.client.speeches import LiveEvent, LiveOptions, LivePicture, LiveReady
@@ -42,6 +43,7 @@ class AsyncLive:
     async def __aenter__(self) -> Self:
         """Begin the call, and wait until the server is ready for sound; see `Live`."""
         self._call = self._begin()
+        self._ending = AsyncEnding(self._call)
         try:
             async with asyncio.timeout(self._client.timeout_s):
                 await self._send(speeches.hello(self._options))
@@ -116,7 +118,7 @@ class AsyncLive:
         try:
             response: Any = await self._call.read()
         except grpc.RpcError as error:
-            raise translated(error, self._client.address) from error
+            raise await self._meant(error) from error
         if response is not _END:
             return cast(v1.LiveResponse, response)
         if await self._call.code() is not grpc.StatusCode.OK:
@@ -128,22 +130,20 @@ class AsyncLive:
             async with self._writing:  # gRPC takes one message at a time
                 await self._call.write(message)
         except grpc.RpcError as error:
-            raise translated(error, self._client.address) from error
+            raise await self._meant(error) from error
         except asyncio.InvalidStateError as error:  # the call is over, or has been finished
             raise await self._fault() from error
 
     async def _fault(self) -> VisemeError:
         """Say why the call has ended."""
         if self._call.done() and await self._call.code() is not grpc.StatusCode.OK:
-            return translated(
-                grpc.aio.AioRpcError(
-                    await self._call.code(),
-                    trailing_metadata=await self._call.trailing_metadata(),
-                    details=await self._call.details(),
-                ),
-                self._client.address,
-            )
+            code, details = await self._call.code(), await self._call.details()
+            trailers = await self._call.trailing_metadata()
+            return await self._meant(grpc.aio.AioRpcError(code, None, trailers, details=details))
         return UnavailableError("The live stream has ended; begin another.")
+
+    async def _meant(self, error: grpc.RpcError) -> VisemeError:
+        return translated(await self._ending.error(error), self._client.address)
 
 
 _END: Final = grpc.aio.EOF

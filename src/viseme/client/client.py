@@ -18,11 +18,10 @@ from viseme.client.answers import BatchResult, CompositeResult, ServedAvatar, Se
 from viseme.client.clips import (
     ClipOptions,
     ClipPart,
+    ClipReading,
     ClipSummary,
     clip_file,
-    clip_part,
     clip_request,
-    not_whole,
 )
 from viseme.client.live import Live
 from viseme.client.options import ClientOptions
@@ -148,15 +147,12 @@ class Client:
         feed = Feed(_clip_requests(options or ClipOptions(), sound_pieces(source)))
         call = self._stream(services.RENDER)(feed, timeout=timeout_s, metadata=self._metadata)
         feed.cancels(call.cancel)
-        whole = False
+        reading = ClipReading()
         try:
             for response in call:
-                part = clip_part(response)
-                if part is not None:
-                    whole = isinstance(part, ClipSummary)
+                if (part := reading.part(response)) is not None:
                     yield part
-            if not whole:
-                raise not_whole()
+            reading.end()
         except grpc.RpcError as error:
             raise (feed.error or translated(error, self.options.address)) from error
         finally:

@@ -20,12 +20,11 @@ __all__ = [
     "ClipOptions",
     "ClipPart",
     "ClipPicture",
+    "ClipReading",
     "ClipSummary",
     "VideoPiece",
     "clip_file",
-    "clip_part",
     "clip_request",
-    "not_whole",
 ]
 
 
@@ -76,13 +75,13 @@ class VideoPiece:
 class ClipPicture:
     """The next picture."""
 
+    data: bytes
+    """It, in the format that was asked for."""
     index: int
     time_s: float
     """When it is to be seen, from the beginning of the sound."""
     avatar_frame: int
     """Which of the avatar's own frames it is made of."""
-    data: bytes
-    """The picture, in the format that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,7 @@ def clip_part(response: v1.RenderResponse) -> ClipPart | None:
         return VideoPiece(response.video)
     if kind == "picture":
         picture = response.picture
-        return ClipPicture(picture.index, picture.time_s, picture.avatar_frame, picture.data)
+        return ClipPicture(picture.data, picture.index, picture.time_s, picture.avatar_frame)
     if kind == "header":
         header = response.header
         return ClipHeader(
@@ -128,9 +127,28 @@ def clip_part(response: v1.RenderResponse) -> ClipPart | None:
     return None
 
 
-def not_whole() -> WireError:
-    """Make the error of a stream that ended well but too soon."""
-    return WireError("The clip ended without its summary, so a part of it is missing; try again.")
+class ClipReading:
+    """Reads the messages of one clip, and knows whether that was all."""
+
+    def __init__(self) -> None:
+        self._whole = False
+
+    def part(self, response: v1.RenderResponse) -> ClipPart | None:
+        """Read a message; None of a kind that is newer than this client."""
+        part = clip_part(response)
+        self._whole = self._whole or isinstance(part, ClipSummary)
+        return part
+
+    def end(self) -> None:
+        """See that nothing is missing, now that the stream has ended well.
+
+        Raises:
+            WireError: there was no summary.
+        """
+        if not self._whole:
+            raise WireError(
+                "The clip ended without its summary, so a part of it is missing; try again."
+            )
 
 
 class ClipFile:

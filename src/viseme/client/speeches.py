@@ -44,12 +44,12 @@ class LiveReady:
     """What the server says before all else; positions are samples of the client's own sound."""
 
     avatar: str
-    size: tuple[int, int]
-    """Width and height in pixels."""
     frame_rate_hz: float
     lookahead_samples: int
     """How much sound after its start a picture needs: play the sound this much later, or more."""
     media_type: str
+    size: tuple[int, int]
+    """Width and height in pixels."""
     idle_timeout_s: float
     """Seconds without any message after which the server ends the call; 0 for never."""
 
@@ -58,14 +58,14 @@ class LiveReady:
 class LivePicture:
     """The next picture."""
 
+    data: bytes
+    """It, in the format that was asked for."""
     index: int
     """Its number in this call, from 0."""
     start_sample: int
     """The sample with which it is to be seen."""
     duration_samples: int
     avatar_frame: int
-    data: bytes
-    """The picture, in the format that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +137,10 @@ def ready_of(response: v1.LiveResponse | None) -> LiveReady:
     ready = response.ready
     return LiveReady(
         ready.avatar,
-        (ready.width, ready.height),
         ready.frame_rate_hz,
         ready.lookahead_samples,
         ready.media_type,
+        (ready.width, ready.height),
         ready.idle_timeout_s,
     )
 
@@ -151,11 +151,11 @@ def live_event(response: v1.LiveResponse) -> LiveEvent | None:
     if kind == "picture":
         picture = response.picture
         return LivePicture(
+            picture.data,
             picture.index,
             picture.start_sample,
             picture.duration_samples,
             picture.avatar_frame,
-            picture.data,
         )
     if kind == "interrupted":
         return Interrupted(response.interrupted.next_sample, response.interrupted.next_index)
