@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from support.house import serving
 from support.probes import identity_generator
 from support.tiny_avatar import make_avatar
 from viseme.errors import AvatarError, ConfigError, UnavailableError
@@ -51,12 +50,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_avatar(tmp_path_factory.mktemp("avatars") / "tiny")
 
 
-def config(*avatars: Path, grace_s: float = 30.0, **more: object) -> ServerConfig:
-    sections = {"engine": {"backend": "onnxruntime", "workers": 1, "threads": 1}, **more}
-    return serving(
-        avatars=tuple(map(str, avatars)),
-        limits={"grace_s": grace_s},
-        **sections,  # type: ignore[arg-type]
+def config(*avatars: Path, grace_s: float = 30.0, model: Path | None = None) -> ServerConfig:
+    return ServerConfig.model_validate(
+        {
+            "avatars": tuple(map(str, avatars)),
+            "model": model,
+            "engine": {"backend": "onnxruntime", "workers": 1, "threads": 1},
+            "limits": {"grace_s": grace_s},
+        }
     )
 
 
@@ -98,7 +99,7 @@ def test_nothing_stays_open_where_an_avatar_is_missing(tiny: Path) -> None:
 
 def test_a_bare_network_is_served_without_an_avatar(tmp_path: Path) -> None:
     model = identity_generator(tmp_path / "bare.onnx")
-    with Server(config(model=str(model)), [Doorway("grpc", [])]) as server:
+    with Server(config(model=model), [Doorway("grpc", [])]) as server:
         assert server.report.avatars == ()
         assert [g.model for g in server.report.generators] == [model]
 
