@@ -119,6 +119,13 @@ def test_the_average_forgets_the_first_weights(tmp_path: Path) -> None:
     assert 0.9 < averaged.min() <= averaged.max() < 1
 
 
+def test_every_phase_begins_its_average_anew(tmp_path: Path) -> None:
+    """A part that has just begun to learn would show its first weights for long."""
+    trainer = Trainer(Beeps(), tmp_path, OPTIONS)
+    trainer.run()
+    assert int(trainer.average.n_averaged) == OPTIONS.phases[1].steps
+
+
 def test_rates_fall_within_a_phase_and_begin_anew_with_the_next(tmp_path: Path) -> None:
     phase, done = OPTIONS.phase_at(5)
     assert (phase.name, done) == ("hearing", 5)

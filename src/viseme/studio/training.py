@@ -167,6 +167,8 @@ class Trainer:
 
     def _train_step(self, batch: Tensors) -> dict[str, float]:
         phase, done = self.options.phase_at(self.step)
+        if done == 0:  # what learns from here on was at rest or noise until now
+            self.average.n_averaged.zero_()
         self._teach(hearing=not phase.hearing_rests)
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate(phase, done)
@@ -249,7 +251,7 @@ class Trainer:
 def _moving_average(decay: float) -> Callable[[Weights, Weights, Tensor | int], None]:
     """Return an exponential moving average that forgets its first values quickly.
 
-    With a fixed decay the first weights, which are noise, would show for thousands of steps.
+    With a fixed decay they would show for thousands of steps. Every phase begins it anew.
     """
 
     def update(average: Weights, current: Weights, count: Tensor | int) -> None:
