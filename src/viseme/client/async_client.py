@@ -115,7 +115,11 @@ class AsyncClient:
             reading.end()
         except grpc.RpcError as error:
             said = await ending.error(error)
-            raise (feed.error or translated(said, self.options.address)) from error
+            if feed.error is not None:
+                raise feed.error from error
+            if said is not None:
+                raise translated(said, self.options.address) from error
+            reading.end()
         except asyncio.CancelledError:
             # So gRPC ends a call whose requests fail; of a task that is cancelled it is meant.
             if feed.error is None:

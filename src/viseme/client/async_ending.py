@@ -27,21 +27,30 @@ class AsyncEnding:
     """Listens to the end of a call, from its beginning."""
 
     def __init__(self, call: Any) -> None:
+        self._heard = False
         self._said: grpc.aio.AioRpcError | None = None
         call.add_done_callback(self._listen)
 
-    async def error(self, raised: grpc.RpcError) -> grpc.RpcError:
-        """Give the error that the server meant, for the one that a call has raised."""
+    async def error(self, raised: grpc.RpcError) -> grpc.RpcError | None:
+        """Give the error that the server meant, for the one that a call has raised.
+
+        None where the server meant none: it had said all that it had to say.
+        """
         if raised.details() != _MASK:
             return raised
         end_s = asyncio.get_running_loop().time() + _PATIENCE_S
-        while self._said is None and asyncio.get_running_loop().time() < end_s:
+        while not self._heard:
+            if asyncio.get_running_loop().time() >= end_s:
+                return raised
             await asyncio.sleep(_LOOK_S)
-        return self._said or raised
+        return self._said
 
     def _listen(self, call: Any) -> None:
         code, details = _at_once(call.code()), _at_once(call.details())
-        if self._said is None and code is not grpc.StatusCode.OK and details != _MASK:
+        if self._heard or details == _MASK:
+            return
+        self._heard = True
+        if code is not grpc.StatusCode.OK:
             trailers = _at_once(call.trailing_metadata())
             self._said = grpc.aio.AioRpcError(code, None, trailers, details=details)
 

@@ -140,10 +140,15 @@ class AsyncLive:
             code, details = await self._call.code(), await self._call.details()
             trailers = await self._call.trailing_metadata()
             return await self._meant(grpc.aio.AioRpcError(code, None, trailers, details=details))
-        return UnavailableError("The live stream has ended; begin another.")
+        return _over()
 
     async def _meant(self, error: grpc.RpcError) -> VisemeError:
-        return translated(await self._ending.error(error), self._client.address)
+        said = await self._ending.error(error)
+        return _over() if said is None else translated(said, self._client.address)
+
+
+def _over() -> UnavailableError:
+    return UnavailableError("The live stream has ended; begin another.")
 
 
 _END: Final = grpc.aio.EOF
