@@ -33,9 +33,9 @@ RECIPE = TrainingOptions(
     ),
     phases=(
         Phase("hearing", 1600, BatchShape(16, 16, 0), (1.5e-3, 7e-4)),
-        Phase("other accents", 1500, BatchShape(16, 16, 0, accent=1.7), (9e-4, 5e-5)),
-        Phase("drawing", 2600, BatchShape(6, 8, 2, accent=1.3), (1.5e-3, 3e-4), True),
-        Phase("both", 400, BatchShape(10, 16, 1, accent=1.3), (3e-4, 1.5e-5)),
+        Phase("other accents", 3000, BatchShape(16, 16, 0, accent=1.7), (9e-4, 5e-5)),
+        Phase("drawing", 6000, BatchShape(6, 8, 2, accent=1.3), (1.5e-3, 3e-4), True),
+        Phase("both", 2000, BatchShape(10, 16, 1, accent=1.3), (3e-4, 1.5e-5)),
     ),
     seed=7,
 )
