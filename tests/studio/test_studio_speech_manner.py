@@ -29,8 +29,8 @@ def test_phones_are_where_they_are_heard(seed: int) -> None:
     mel, phones = retimed(numbered(SAID), SAID, rng.uniform(0.6, 1.4, len(SAID)))
     frames = numbered(phones, len(mel))
     edges = np.asarray([p.start_s for p in phones[1:]] + [phones[-1].end_s]) * MEL_RATE_HZ
-    inside = np.abs(np.arange(len(mel))[:, None] - edges).min(axis=1) > 1
-    assert inside.sum() > 150
+    inside = np.abs(np.arange(len(mel))[:, None] - edges).min(axis=1) > 1.5
+    assert inside.sum() > 120
     np.testing.assert_allclose(mel[inside], frames[inside], atol=1e-6)
 
 
@@ -71,7 +71,7 @@ def test_an_accent_is_a_habit_the_same_in_every_place() -> None:
     twice = tuple(Phone(s, 0.5 * i, 0.5 * i + 0.5) for i, s in enumerate(("aa", "m", "aa", "m")))
     # Above its floor everywhere, so that all of it is speech.
     mel = np.concatenate([np.full((1, 80), SILENT), np.full((159, 80), 0.5)]).astype(np.float32)
-    mel[1:30] = 0.4
+    mel[1:30] = -1.0
     colour = accented(mel, twice, np.random.default_rng(5)) - mel
     np.testing.assert_allclose(colour[55:65], colour[135:145], atol=1e-5)
     assert np.abs(colour[100] - colour[60]).max() > 0.05
