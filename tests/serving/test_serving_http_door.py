@@ -15,7 +15,7 @@ import pytest
 
 from support.certificates import Authority
 from support.house import TOKENS, OpenHouse, open_house, serving
-from support.http_service import Answer, Service, answer_of, http_service
+from support.http_service import Answer, Service, answer_of, check_refused, http_service
 from support.played_network import PATIENCE_S
 from support.tiny_avatar import make_avatar, picture
 from viseme.errors import ConfigError
@@ -58,11 +58,6 @@ def service(house: OpenHouse) -> Iterator[Service]:
         yield service
 
 
-def refused(answer: Answer, status: int, sentence: str) -> None:
-    assert (answer.status, answer.json["error"]) == (status, sentence)
-    assert answer.json["request_id"] == answer.headers["x-request-id"]
-
-
 def test_health_is_as_it_was(service: Service, folders: list[Path]) -> None:
     answer = service("GET", "/health")
     assert answer.status == 200
@@ -74,7 +69,7 @@ def test_alive_and_ready_until_the_server_is_about_to_end(service: Service) -> N
     assert service("GET", "/livez").json == {"status": "alive"}
     assert service("GET", "/readyz").json == {"status": "ready"}
     service.door.drain()
-    refused(
+    check_refused(
         answer := service("GET", "/readyz"),
         503,
         "The server is stopping; send requests to another, or later.",
@@ -104,7 +99,7 @@ def test_avatars_are_described(service: Service) -> None:
 @pytest.mark.parametrize("path", ["/v1/avatars/clara", "/v1/avatars/clara/poster"])
 def test_an_avatar_that_is_not_there(service: Service, path: str) -> None:
     answer = service("GET", path)
-    refused(answer, 404, "There is no avatar 'clara' here; there are: anna, berta.")
+    check_refused(answer, 404, "There is no avatar 'clara' here; there are: anna, berta.")
 
 
 def test_a_poster_is_the_first_frame_and_is_not_sent_twice(service: Service) -> None:
@@ -139,7 +134,7 @@ def test_status_and_metrics(service: Service) -> None:
 def test_paths_that_lead_nowhere_are_counted_as_one(service: Service) -> None:
     for path in ("/", "/v1", "/v1/avatars/", "/batch/", "/x" * 100, "/v1/avatars/a/b"):
         shown = path[:80]
-        refused(
+        check_refused(
             service("GET", path),
             404,
             f"There is nothing at {shown!r}; /docs lists what there is.",
@@ -156,7 +151,7 @@ def test_paths_that_lead_nowhere_are_counted_as_one(service: Service) -> None:
 )
 def test_a_wrong_method(service: Service, method: str, path: str, allow: str) -> None:
     answer = service(method, path)
-    refused(answer, 405, f"{path} answers {allow}, not {method}.")
+    check_refused(answer, 405, f"{path} answers {allow}, not {method}.")
     assert answer.headers["allow"] == allow
 
 
@@ -205,7 +200,7 @@ def test_a_token_is_asked_for_but_for_health(folders: list[Path]) -> None:
         for path in PRIVATE:
             for wrong in ({}, {"Authorization": "Bearer wrong-token-of-nobody"}):
                 answer = service("GET", path, headers=wrong)
-                refused(
+                check_refused(
                     answer,
                     401,
                     "The token is missing or wrong; send 'Authorization: Bearer …'.",
@@ -222,13 +217,15 @@ def test_over_a_limit_is_refused_at_once_with_a_time(folders: list[Path]) -> Non
     with open_house(folders[0], config=config) as house, http_service(house) as service:
         with house.desk.admission.request():
             answer = service("GET", "/v1/avatars")
-            refused(answer, 429, "The server is busy: 1 of 1 requests are taken; try again in 1 s.")
+            check_refused(
+                answer, 429, "The server is busy: 1 of 1 requests are taken; try again in 1 s."
+            )
             assert answer.headers["retry-after"] == "1"
             assert service("GET", "/livez").status == 200
         assert service("GET", "/v1/avatars").status == 200
         house.desk.admission.drain()
         answer = service("GET", "/v1/avatars")
-        refused(answer, 503, "The server is stopping; send the request to another, or later.")
+        check_refused(answer, 503, "The server is stopping; send the request to another, or later.")
         assert answer.headers["retry-after"] == "5"
         assert service("GET", "/readyz").status == 503
 

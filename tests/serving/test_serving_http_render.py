@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from support.house import OpenHouse, open_house, serving
-from support.http_service import Answer, Service, http_service
+from support.http_service import Service, check_refused, http_service
 from support.played_network import PATIENCE_S
 from support.sounds import noise, wave_file
 from support.tiny_avatar import make_avatar
@@ -47,11 +47,6 @@ def house(folders: list[Path]) -> Iterator[OpenHouse]:
 def service(house: OpenHouse) -> Iterator[Service]:
     with http_service(house) as service:
         yield service
-
-
-def refused(answer: Answer, status: int, sentence: str) -> None:
-    assert (answer.status, answer.json["error"]) == (status, sentence)
-    assert answer.json["request_id"] == answer.headers["x-request-id"]
 
 
 def pictures(data: bytes | str) -> list[NDArray[np.uint8]]:
@@ -187,7 +182,7 @@ def test_what_fails_at_the_beginning_is_told(folders: list[Path]) -> None:
         network.failure = BackendError("The device is gone; start again.")
         with http_service(house) as service:
             answer = service("POST", "/v1/render", wave_file(noise(1.0)), WAV)
-            refused(answer, 503, "The device is gone; start again.")
+            check_refused(answer, 503, "The device is gone; start again.")
 
 
 def test_a_server_that_ends_breaks_a_clip_off(folders: list[Path]) -> None:
@@ -240,7 +235,9 @@ def test_a_server_that_ends_breaks_a_clip_off(folders: list[Path]) -> None:
 def test_what_is_asked_for_wrongly(
     service: Service, query: str, status: int, sentence: str
 ) -> None:
-    refused(service("POST", f"/v1/render?{query}", wave_file(noise(0.2)), WAV), status, sentence)
+    check_refused(
+        service("POST", f"/v1/render?{query}", wave_file(noise(0.2)), WAV), status, sentence
+    )
 
 
 @pytest.mark.parametrize(
@@ -254,7 +251,7 @@ def test_what_is_asked_for_wrongly(
 )
 def test_what_is_no_sound(service: Service, sound: bytes, start: str) -> None:
     answer = service("POST", "/v1/render", sound, WAV)
-    refused(answer, 400, answer.json["error"])
+    check_refused(answer, 400, answer.json["error"])
     assert answer.json["error"].startswith(start)
 
 
@@ -262,7 +259,7 @@ def test_what_is_no_sound(service: Service, sound: bytes, start: str) -> None:
 def test_a_body_of_another_type(service: Service, kind: str | None) -> None:
     headers = {"Content-Type": kind} if kind else {}
     found = f"is {kind!r}" if kind else "does not say what it is"
-    refused(
+    check_refused(
         service("POST", "/v1/render", wave_file(noise(0.2)), headers),
         415,
         f"The body {found}; send Content-Type audio/* or video/* or application/ogg or "
@@ -276,20 +273,22 @@ def test_limits_of_clips(folders: list[Path]) -> None:
         open_house(folders[0], config=serving(limits=limits)) as house,
         http_service(house) as service,
     ):
-        refused(
+        check_refused(
             service("POST", "/v1/render", wave_file(noise(2.5)), WAV),
             400,
             "The sound is 2.5 s long, which is more than 2 s, the most that is rendered as one "
             "clip; send it in parts.",
         )
         too_large = (b"x" * 10_000 for _ in range(11))
-        refused(
+        check_refused(
             service("POST", "/v1/render", too_large, WAV, chunked=True),
             413,
             "The body is larger than 100000 bytes, the most that is taken; send less at once.",
         )
         with house.desk.admission.request(clips=1):
             answer = service("POST", "/v1/render", wave_file(noise(0.2)), WAV)
-            refused(answer, 429, "The server is busy: 1 of 1 clips are taken; try again in 1 s.")
+            check_refused(
+                answer, 429, "The server is busy: 1 of 1 clips are taken; try again in 1 s."
+            )
             assert answer.headers["retry-after"] == "1"
         assert service("POST", "/v1/render", wave_file(noise(0.2)), WAV).status == 200

@@ -33,6 +33,12 @@ class Answer:
         return json.loads(self.body)
 
 
+def check_refused(answer: Answer, status: int, sentence: str) -> None:
+    """See that a request was refused in one sentence, with its id."""
+    assert (answer.status, answer.json["error"]) == (status, sentence)
+    assert answer.json["request_id"] == answer.headers["x-request-id"]
+
+
 @dataclass(frozen=True)
 class Service:
     """A door that is open."""
