@@ -13,10 +13,10 @@ import pytest
 
 from support.stand_in_server import StandInServer
 from viseme.bench.processes import module_command, serving
+from viseme.bench.spread import Spread
 from viseme.bench.transport import (
     ClientsRun,
     Served,
-    Spread,
     TransportOptions,
     TransportReport,
     WayTimes,

@@ -1,4 +1,4 @@
-"""`viseme bench transport`, as a process, against a server that answers at once."""
+"""`viseme bench`, as a process; the transport against a server that answers at once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import pytest
 
 from support.command_line import CommandLine
@@ -64,7 +65,52 @@ def test_a_file_that_cannot_be_written_is_known_before_any_work(run: CommandLine
 
 
 def test_bench_says_what_there_is(run: CommandLine) -> None:
-    assert "transport" in run("bench", "--help").stdout
+    shown = run("bench", "--help").stdout
+    assert all(name in shown for name in ("engine", "render", "transport"))
+
+
+def test_the_engine_is_measured_shown_and_drawn(run: CommandLine) -> None:
+    size = ("--frames", "2", "--workers", "1,2", "--batches", "2", "--rounds", "1")
+    subject = ("--avatar", "tiny", "--backend", "onnxruntime")
+    done = run("bench", "engine", *subject, *size, "--out", "engine.json", "--plot", "engine.png")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.endswith("Round 1 of 1.\n")
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    titles = [
+        "plain reference",
+        "1 workers",
+        "2 workers",
+        "batches of 2",
+        "2, then in parallel",
+    ]
+    assert [line.split("  ")[0] for line in lines[3:8]] == titles
+    assert f"In onnxruntime: {'; '.join(titles)}." in " ".join(lines)
+    figures = json.loads((run.folder / "engine.json").read_text("utf-8"))
+    assert (figures["bench"], figures["options"]["network"]) == ("engine", "tiny")
+    assert figures["versions"]["onnxruntime"]
+    assert cv2.imread(str(run.folder / "engine.png")) is not None
+
+
+def test_the_whole_way_is_measured(run: CommandLine) -> None:
+    size = ("--seconds", "0.5", "--rounds", "1", "--backend", "onnxruntime")
+    done = run("bench", "render", "--avatar", "tiny", *size)
+    assert done.returncode == 0, done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert done.stdout.count("onnxruntime") == 4
+
+
+def test_lengths_that_are_none(run: CommandLine) -> None:
+    done = run("bench", "render", "--seconds", "10,x", "--json")
+    assert done.returncode == 2
+    assert "is no list of seconds" in done.stderr
+
+
+def test_a_back_end_that_is_not_there_is_told_for_each_work(run: CommandLine) -> None:
+    size = ("--frames", "1", "--workers", "1", "--batches", "1", "--rounds", "1")
+    done = run("bench", "engine", "--avatar", "tiny", "--backend", "odd", *size)
+    assert done.returncode == 0, done.stderr
+    assert "Left out: 1 workers. There is no back end 'odd'" in done.stdout
 
 
 def test_it_starts_a_server_and_ends_it(run: CommandLine) -> None:

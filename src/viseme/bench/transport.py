@@ -14,6 +14,7 @@ from threading import Barrier
 from typing import Any, Final, NamedTuple
 
 from viseme.bench.processes import module_command, serving
+from viseme.bench.spread import Spread
 from viseme.bench.ways import BareWay, ClientWay, GeneratedWay, HttpWay, Sample, Way
 from viseme.client import Client, ClientOptions
 from viseme.client.tensor_data import TensorData
@@ -21,7 +22,6 @@ from viseme.client.tensor_data import TensorData
 __all__ = [
     "ClientsRun",
     "Served",
-    "Spread",
     "TransportOptions",
     "TransportReport",
     "WayTimes",
@@ -58,28 +58,6 @@ class Served(NamedTuple):
     """None leaves HTTP out."""
     said: dict[str, Any]
     """What it said of itself when it was ready."""
-
-
-class Spread(NamedTuple):
-    """A figure over all rounds."""
-
-    median: float
-    low: float
-    """A quarter of the rounds were below."""
-    high: float
-    """A quarter of the rounds were above."""
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
-        """Make it of one value for each round."""
-        if len(values) < 2:
-            return cls(values[0], values[0], values[0])
-        low, median, high = statistics.quantiles(values, n=4, method="inclusive")
-        return cls(median, low, high)
-
-    def figures(self) -> dict[str, float]:
-        """Give it by name, for programs."""
-        return {name: round(value, 3) for name, value in self._asdict().items()}
 
 
 @dataclass(frozen=True, slots=True)

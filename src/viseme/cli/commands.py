@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from viseme._version import __version__
-from viseme.cli import remote
+from viseme.cli import bench_commands, remote
 from viseme.cli.options import Debug, Json, avatar_names
 from viseme.cli.outcome import Stopped
 
@@ -288,7 +288,7 @@ def serve(  # noqa: PLR0913 - one for each option, put together in a configurati
 
 app.command()(remote.client)
 app.command("testdata")(remote.make_testdata)
-app.add_typer(remote.bench, name="bench")
+app.add_typer(bench_commands.bench, name="bench")
 
 
 def _default_out(speech: str) -> str:

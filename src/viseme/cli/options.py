@@ -6,7 +6,9 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-__all__ = ["Batches", "Debug", "Json", "avatar_names", "batch_sizes"]
+__all__ = ["Batches", "Debug", "Json", "avatar_names", "batch_sizes", "lengths"]
+
+SHORTEST_S, LONGEST_S = 0.1, 86_400.0
 
 
 def avatar_names() -> list[str]:
@@ -25,6 +27,17 @@ def batch_sizes(text: str) -> list[int]:
     if min(sizes) < 1:
         raise typer.BadParameter(f"{text!r} is no list such as 1,5,10,25")
     return sizes
+
+
+def lengths(text: str) -> list[float]:
+    """Read lengths in seconds: numbers from a tenth to a day, separated by commas."""
+    try:
+        values = [float(length) for length in text.split(",")]
+    except ValueError:
+        values = [0]
+    if not all(SHORTEST_S <= value <= LONGEST_S for value in values):
+        raise typer.BadParameter(f"{text!r} is no list of seconds such as 10,60")
+    return values
 
 
 Json: TypeAlias = Annotated[

@@ -1,4 +1,4 @@
-"""The commands that use or measure a server: client, testdata and bench."""
+"""The commands of those who use a server: client and testdata."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ import typer
 
 from viseme.cli.options import Batches, Debug, Json, avatar_names, batch_sizes
 
-__all__ = ["bench", "client", "make_testdata"]
-
-bench = typer.Typer(
-    no_args_is_help=True, help="Measure what a server gives, beside the plain way of doing it."
-)
+__all__ = ["client", "make_testdata"]
 
 
 def client(  # noqa: PLR0913 - one for each option, put together in ClientOptions at once
@@ -96,60 +92,3 @@ def make_testdata(
     from viseme.cli.trying import make_test_data  # noqa: PLC0415
 
     make_test_data(out, avatar, speech, frames, as_json=as_json)
-
-
-@bench.command()
-def transport(  # noqa: PLR0913 - one for each option, put together in TransportOptions at once
-    *,
-    avatar: Annotated[
-        str, typer.Option("--avatar", "-a", help="Whose network.", autocompletion=avatar_names)
-    ] = "demo",
-    model: Annotated[
-        Path | None, typer.Option(metavar="ONNX", help="A bare network in its place.")
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Test data, as 'viseme testdata' makes it; five built-in frames without it.",
-        ),
-    ] = None,
-    batches: Batches = "1,5,10,25",
-    rounds: Annotated[
-        int, typer.Option(min=1, metavar="N", help="How often each is measured; JSON 3 times.")
-    ] = 10,
-    clients: Annotated[
-        int,
-        typer.Option(min=0, metavar="N", help="How many at once are compared with one; 0: none."),
-    ] = 16,
-    grpc: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Measure a server that runs, in place of a new one."),
-    ] = None,
-    http: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Its HTTP door; without it, HTTP is left out."),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="Write all figures there, as JSON."),
-    ] = None,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Measure what it costs to bring faces to a server and back.
-
-    Starts a server, and sends it batches through gRPC by our client, gRPC by the plainly
-    generated classes, and HTTP with JSON, beside the same bytes through gRPC with no work at all.
-    Then it compares several clients at once with one.
-
-    [dim]For example:[/dim]
-
-    viseme bench transport --rounds 20 --out transport.json
-    """
-    from viseme.bench.transport import TransportOptions  # noqa: PLC0415
-    from viseme.cli.benching import Server, bench_transport  # noqa: PLC0415
-
-    options = TransportOptions(batches=batch_sizes(batches), rounds=rounds, clients=clients)
-    server = Server(model, avatar, grpc, http)
-    bench_transport(server, data, options, out, as_json=as_json)

@@ -1,33 +1,26 @@
-"""What `viseme bench` does and shows."""
+"""What `viseme bench transport` does and shows."""
 
 from __future__ import annotations
 
-import json
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import grpc
-
-from viseme._version import __version__
+from viseme.bench.circumstances import circumstances
+from viseme.bench.spread import Spread
 from viseme.bench.transport import (
     Served,
-    Spread,
     TransportOptions,
     TransportReport,
     WayTimes,
     measure_transport,
     own_server,
 )
-from viseme.cli.outcome import say, show_json
+from viseme.cli.bench_outputs import Outputs, quarters
+from viseme.cli.outcome import say
 from viseme.cli.tables import show_table
 from viseme.client.tensor_data import built_in_data, read_tensor_data
-from viseme.engine.machine import available_cores, cpu_model
-from viseme.video.target import output_errors
 
 __all__ = ["Server", "bench_transport"]
 
@@ -57,17 +50,14 @@ class Server:
 
 
 def bench_transport(
-    server: Server, folder: Path | None, options: TransportOptions, out: Path | None, *,
-    as_json: bool
-) -> None:  # fmt: skip
-    """Measure the transport, show what came of it, and write it where `out` is given.
+    server: Server, folder: Path | None, options: TransportOptions, outputs: Outputs
+) -> None:
+    """Measure the transport, show what came of it, and write it where that is asked for.
 
     Raises:
         VisemeError: the server refuses or ends, or the file cannot be written.
     """
-    if out is not None:  # before minutes of work
-        with output_errors(out), out.open("a"):
-            pass
+    outputs.check()
     data = read_tensor_data(folder) if folder else built_in_data()
 
     def on_round(number: int, rounds: int) -> None:
@@ -75,29 +65,11 @@ def bench_transport(
 
     with server.served() as served:
         report = measure_transport(served, data, options, on_round)
-    figures = {**_circumstances(options), **report.figures()}
-    if out is not None:
-        with output_errors(out):
-            out.write_text(json.dumps(figures, indent=2, default=str) + "\n", "utf-8")
-    if as_json:
-        show_json(figures)
-    else:
+    outputs.write(
+        {**circumstances("transport", asdict(options), ("grpcio",)), **report.figures()}, []
+    )
+    if not outputs.as_json:
         _show(report)
-
-
-def _circumstances(options: TransportOptions) -> dict[str, Any]:
-    """Say what was measured, where and when."""
-    return {
-        "bench": "transport",
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"cpu": cpu_model(), "cores": available_cores()},
-        "versions": {
-            "viseme": __version__,
-            "python": platform.python_version(),
-            "grpcio": grpc.__version__,
-        },
-        "options": asdict(options),
-    }
 
 
 def _show(report: TransportReport) -> None:
@@ -115,10 +87,10 @@ def _show(report: TransportReport) -> None:
         one, together = Spread.of(clients.one), Spread.of(clients.all)
         print(
             f"{clients.clients} clients at once, batches of {clients.batch}: "
-            f"{together.median:.1f} frames/s ({_quarters(together)})."
+            f"{together.median:.1f} frames/s ({quarters(together)})."
         )
         print(
-            f"One client: {one.median:.1f} frames/s ({_quarters(one)}); ratio {clients.ratio:.3f}."
+            f"One client: {one.median:.1f} frames/s ({quarters(one)}); ratio {clients.ratio:.3f}."
         )
 
 
@@ -129,11 +101,7 @@ def _cells(report: TransportReport, row: WayTimes) -> tuple[str, ...]:
         row.title,
         f"{row.server_ms.median:.1f}",
         f"{overhead.median:.1f}",
-        _quarters(overhead),
+        quarters(overhead),
         f"{row.total_ms.median:.1f}",
         f"{report.ratio(row):.2f}",
     )
-
-
-def _quarters(spread: Spread) -> str:
-    return f"{spread.low:.1f}-{spread.high:.1f}"

@@ -1,0 +1,37 @@
+"""Where, when and with what something was measured."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from viseme._version import __version__
+from viseme.engine.machine import available_cores, cpu_model
+
+__all__ = ["circumstances"]
+
+
+def circumstances(bench: str, options: dict[str, Any], packages: Sequence[str]) -> dict[str, Any]:
+    """Tell what was measured, on what machine and with which versions of what.
+
+    Args:
+        bench: the measurement's name.
+        options: what was asked for.
+        packages: whose versions count; those that are not installed are left out.
+    """
+    versions = {"viseme": __version__, "python": platform.python_version()}
+    for package in packages:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {
+        "bench": bench,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {"cpu": cpu_model(), "cores": available_cores()},
+        "versions": versions,
+        "options": options,
+    }

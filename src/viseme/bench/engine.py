@@ -1,0 +1,87 @@
+"""`viseme bench engine`: the existing system's architectures over the same faces and windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from viseme.bench.contest import Entry, Score, hold
+from viseme.bench.works import Spec
+
+__all__ = ["EngineOptions", "EngineReport", "measure_engine"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """What to measure."""
+
+    frames: Sequence[int] = (100, 5)
+    """How many each work makes in a round; one table for each."""
+    workers: Sequence[int] = (1, 2, 5, 8)
+    batches: Sequence[int] = (1, 4, 8, 16, 25)
+    rounds: int = 5
+    compose: bool = True
+    """Whether the faces are put into full frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineReport:
+    """What was measured; the plain reference is first among each number of frames."""
+
+    scores: dict[int, list[Score]]
+
+    def ratio(self, frames: int, score: Score) -> float:
+        """Tell how many times as fast as the plain reference a work is."""
+        plain = self.scores[frames][0]
+        return plain.ms.median / score.ms.median
+
+    def figures(self) -> dict[str, Any]:
+        """Give all of it by name, for programs."""
+        return {
+            "works": [
+                score.figures()
+                | ({} if score.refused else {"ratio": round(self.ratio(frames, score), 3)})
+                for frames, scores in self.scores.items()
+                for score in scores
+            ]
+        }
+
+
+def measure_engine(
+    spec: Spec, options: EngineOptions, on_step: Callable[[str], None]
+) -> EngineReport:
+    """Measure all works, in turns.
+
+    Args:
+        spec: what they have in common.
+        options: what to measure.
+        on_step: told, in a sentence, what begins now.
+
+    Raises:
+        VisemeError: a work ended in the middle.
+    """
+    scores = {}
+    for frames in options.frames:
+        entries = [
+            Entry(name, title, replace(one, compose=options.compose), frames)
+            for name, title, one in _works(spec, options)
+        ]
+        scores[frames] = hold(entries, options.rounds, on_step)
+    return EngineReport(scores)
+
+
+def _works(spec: Spec, options: EngineOptions) -> list[tuple[str, str, Spec]]:
+    works = [("plain", "plain reference", replace(spec, way="plain"))]
+    works += [
+        (f"workers-{size}", f"{size} workers", replace(spec, way="workers", size=size))
+        for size in options.workers
+    ]
+    works += [
+        (f"batch-{size}", f"batches of {size}", replace(spec, way="batch", size=size))
+        for size in options.batches
+    ]
+    largest = max(options.batches)
+    parallel = replace(spec, way="batch-parallel", size=largest)
+    works.append((f"batch-parallel-{largest}", f"{largest}, then in parallel", parallel))
+    return works

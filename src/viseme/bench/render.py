@@ -1,0 +1,113 @@
+"""`viseme bench render`: from sound to frames and to MP4, for clips of several lengths."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from viseme.audio import FRAME_RATE_HZ, SAMPLE_RATE_HZ, read
+from viseme.bench.contest import Entry, Score, hold
+from viseme.bench.works import Spec
+
+__all__ = ["RenderReport", "RenderTask", "measure_render"]
+
+_TITLES = {
+    "plain-frames": "plain reference, frames",
+    "frames": "sound to frames",
+    "plain-mp4": "plain reference, MP4",
+    "mp4": "sound to MP4",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderTask:
+    """What to measure."""
+
+    seconds: Sequence[float] = (10, 60, 600)
+    """How long the clips are."""
+    plain_seconds_max: float = 60
+    """The plain reference is left out of longer ones: its cost is known to be a straight line."""
+    rounds: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class RenderReport:
+    """What was measured, for each length."""
+
+    scores: dict[float, list[Score]]
+
+    def ratio(self, seconds: float, score: Score) -> float | None:
+        """Tell how many times as fast as the plain reference a work is, if that took part."""
+        plain = f"plain-{score.entry.name}"
+        for other in self.scores[seconds]:
+            if other.entry.name == plain:
+                return other.ms.median / score.ms.median
+        return None
+
+    def figures(self) -> dict[str, Any]:
+        """Give all of it by name, for programs."""
+        rows = []
+        for seconds, scores in self.scores.items():
+            for score in scores:
+                row = score.figures() | {"seconds": seconds}
+                if not score.refused:
+                    row["real_time_factor"] = round(score.ms.median / 1000 * FRAME_RATE_HZ, 4)
+                    if (ratio := self.ratio(seconds, score)) is not None:
+                        row["ratio"] = round(ratio, 3)
+                rows.append(row)
+        return {"works": rows}
+
+
+def measure_render(spec: Spec, task: RenderTask, on_step: Callable[[str], None]) -> RenderReport:
+    """Measure all works on all lengths, in turns.
+
+    Args:
+        spec: what they have in common; its speech is repeated to make the clips.
+        task: what to measure.
+        on_step: told, in a sentence, what begins now.
+
+    Raises:
+        VisemeError: a work ended in the middle, or the speech cannot be read.
+    """
+    scores = {}
+    for seconds in task.seconds:
+        with _clip(Path(spec.speech), seconds) as clip:
+            entries = [
+                Entry(name, title, replace(spec, way=name, speech=str(clip)), frames=0)
+                for name, title in _TITLES.items()
+                if seconds <= task.plain_seconds_max or not name.startswith("plain")
+            ]
+            on_step(f"Clips of {seconds:g} seconds.")
+            scores[seconds] = hold(entries, task.rounds, on_step)
+    return RenderReport(scores)
+
+
+@contextmanager
+def _clip(speech: Path, seconds: float) -> Iterator[Path]:
+    """Write a speech of that length, as a FLAC file that lasts as long as the `with` statement."""
+    samples = np.resize(read(speech), round(seconds * SAMPLE_RATE_HZ))
+    with tempfile.TemporaryDirectory(prefix="viseme-bench-") as folder:
+        path = Path(folder) / "clip.flac"
+        _write_flac(path, samples)
+        yield path
+
+
+def _write_flac(path: Path, samples: NDArray[np.float32]) -> None:
+    pcm = np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("flac", rate=SAMPLE_RATE_HZ, layout="mono")
+        for start in range(0, len(pcm), SAMPLE_RATE_HZ):
+            frame = av.AudioFrame.from_ndarray(
+                pcm[None, start : start + SAMPLE_RATE_HZ], "s16", "mono"
+            )
+            frame.sample_rate = SAMPLE_RATE_HZ
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))

@@ -1,0 +1,257 @@
+"""The ways to make frames that are compared with each other, each behind one method.
+
+A work is told to its process as a `Spec`, plain values; `open_work` makes it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viseme.avatar import Avatar, Geometry, load_avatar
+from viseme.bench.material import Material, make_material
+from viseme.bench.plain import PlainReference, encode_plainly
+from viseme.compose import compose
+from viseme.engine import Inferencer, read_model
+from viseme.engine.machine import available_cores
+from viseme.rendering import Renderer, RenderOptions
+from viseme.rendering.speech import open_speech
+from viseme.video import render_file
+
+__all__ = ["WAYS", "Spec", "Work", "open_work"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A work, in values that fit on a command line."""
+
+    way: str
+    """One of `WAYS`."""
+    avatar: str
+    speech: str
+    model: str | None = None
+    """Another network than the avatar's."""
+    backend: str = "auto"
+    size: int = 1
+    """Workers, or frames in a batch."""
+    compose: bool = True
+    """Whether the face is put into the full frame."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain values for JSON."""
+        return asdict(self)
+
+
+class Work(ABC):
+    """Something that makes frames."""
+
+    backend: str
+    """What runs the network in truth."""
+
+    @abstractmethod
+    def make(self, count: int) -> int:
+        """Make so many frames, and return how many: a work that makes films makes all of one."""
+
+
+Opener = Callable[[Spec, Avatar, ExitStack], Work]
+
+
+@contextmanager
+def open_work(spec: Spec) -> Iterator[Work]:
+    """Open a work and warm it up, for as long as the `with` statement lasts.
+
+    Raises:
+        VisemeError: something that it needs cannot be opened.
+    """
+    with ExitStack() as stack:
+        avatar = stack.enter_context(load_avatar(spec.avatar))
+        yield WAYS[spec.way](spec, avatar, stack)
+
+
+def _model(spec: Spec, avatar: Avatar) -> Path:
+    return Path(spec.model) if spec.model else avatar.generator
+
+
+def _geometry(spec: Spec, avatar: Avatar) -> Geometry:
+    return Geometry.for_input(read_model(_model(spec, avatar)).size)
+
+
+class _FaceWork(Work):
+    """A work that starts from faces and windows which are ready."""
+
+    def __init__(self, spec: Spec, avatar: Avatar) -> None:
+        self.spec = spec
+        self.material: Material = make_material(avatar, Path(spec.speech), _geometry(spec, avatar))
+
+    def finish(self, index: int, prediction: NDArray[np.float32]) -> None:
+        """Do with a prediction what is to be done with it."""
+        if self.spec.compose:
+            face = self.material.face(index)
+            compose(face.frame, face.box, face.crop, prediction, self.material.geometry)
+
+
+class _Plain(_FaceWork):
+    """The plain reference: one frame after the other."""
+
+    backend = "onnxruntime"
+
+    def __init__(self, spec: Spec, avatar: Avatar, stack: ExitStack) -> None:
+        super().__init__(spec, avatar)
+        self._reference = PlainReference(_model(spec, avatar), self.material.geometry)
+
+    def make(self, count: int) -> int:
+        for index in range(count):
+            face, window = self.material.face(index), self.material.window(index)
+            if self.spec.compose:
+                self._reference.speak(face.frame, face.box, window)
+            else:
+                self._reference.infer(face.visual, window)
+        return count
+
+
+class _Engine(_FaceWork):
+    """A work with our engine: `size` is how many workers it has."""
+
+    workers: int | None = None
+
+    def __init__(self, spec: Spec, avatar: Avatar, stack: ExitStack) -> None:
+        super().__init__(spec, avatar)
+        self.inferencer = stack.enter_context(
+            Inferencer(_model(spec, avatar), backend=spec.backend, workers=self.worker_count())
+        )
+        self.backend = self.inferencer.warm_up().backend
+
+    def worker_count(self) -> int | None:
+        """Tell how many frames are to be at work at once; None lets the engine choose."""
+        return self.spec.size or None
+
+
+class _Workers(_Engine):
+    """Single frames side by side; they are composed in order, as the pipeline does."""
+
+    def make(self, count: int) -> int:
+        material = self.material
+        pairs = ((material.face(i).visual, material.window(i)) for i in range(count))
+        with closing(self.inferencer.map(pairs)) as predictions:
+            for index, prediction in enumerate(predictions):
+                self.finish(index, prediction)
+        return count
+
+
+class _Batch(_Engine):
+    """Whole batches in one run of the network, all cores to each; then they are composed."""
+
+    def worker_count(self) -> int:
+        return 1
+
+    def make(self, count: int) -> int:
+        for start in range(0, count, self.spec.size):
+            size = min(self.spec.size, count - start)
+            predictions = self.inferencer.run(*self.material.batch(start, size))
+            self.finish_batch(start, predictions)
+        return count
+
+    def finish_batch(self, start: int, predictions: NDArray[np.float32]) -> None:
+        """Finish the frames of a batch."""
+        for index, prediction in enumerate(predictions, start):
+            self.finish(index, prediction)
+
+
+class _BatchThenParallel(_Batch):
+    """As `_Batch`, and the frames are composed side by side."""
+
+    def __init__(self, spec: Spec, avatar: Avatar, stack: ExitStack) -> None:
+        super().__init__(spec, avatar, stack)
+        self._pool = stack.enter_context(ThreadPoolExecutor(available_cores()))
+
+    def finish_batch(self, start: int, predictions: NDArray[np.float32]) -> None:
+        list(self._pool.map(self.finish, range(start, start + len(predictions)), predictions))
+
+
+class _Film(Work):
+    """A work from sound to the end: `make` makes the whole speech, whatever it is told."""
+
+    def __init__(self, spec: Spec, avatar: Avatar, stack: ExitStack) -> None:
+        self.spec, self.avatar = spec, avatar
+        self.speech = Path(spec.speech)
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="viseme-bench-"))
+        self.out = Path(folder) / "film.mp4"
+        self.options = RenderOptions(model=spec.model, backend=spec.backend)
+
+
+class _Frames(_Film):
+    """Sound to composed frames, through the pipeline."""
+
+    def __init__(self, spec: Spec, avatar: Avatar, stack: ExitStack) -> None:
+        super().__init__(spec, avatar, stack)
+        self._renderer = stack.enter_context(Renderer(avatar, self.options))
+        self.backend = self._renderer.warm_up().backend
+
+    def make(self, count: int) -> int:
+        with open_speech(self.speech) as source:
+            return sum(1 for _ in self._renderer.frames(source.samples()))
+
+
+class _Mp4(_Film):
+    """Sound to MP4, as `viseme render` does it, opening and warming up included."""
+
+    backend = ""
+
+    def make(self, count: int) -> int:
+        made: list[int] = []  # without those that are held at the end, until the sound is over
+        report = render_file(
+            self.speech,
+            self.avatar,
+            self.out,
+            self.options,
+            progress=lambda progress: made.append(progress.frames),
+        )
+        self.backend = report.backend
+        return made[-1]
+
+
+class _PlainFilm(_Film):
+    """What the plain reference makes of a whole speech."""
+
+    backend = "onnxruntime"
+
+    def __init__(self, spec: Spec, avatar: Avatar, stack: ExitStack) -> None:
+        super().__init__(spec, avatar, stack)
+        self._reference = PlainReference(_model(spec, avatar), _geometry(spec, avatar))
+
+
+class _PlainFrames(_PlainFilm):
+    """Sound to composed frames."""
+
+    def make(self, count: int) -> int:
+        return sum(1 for _ in self._reference.render(self.speech, self.avatar))
+
+
+class _PlainMp4(_PlainFilm):
+    """Sound to MP4."""
+
+    def make(self, count: int) -> int:
+        frames = self._reference.render(self.speech, self.avatar)
+        return encode_plainly(frames, self.speech, self.out, self.avatar)
+
+
+WAYS: Final[dict[str, Opener]] = {
+    "plain": _Plain,
+    "workers": _Workers,
+    "batch": _Batch,
+    "batch-parallel": _BatchThenParallel,
+    "plain-frames": _PlainFrames,
+    "frames": _Frames,
+    "plain-mp4": _PlainMp4,
+    "mp4": _Mp4,
+}
+"""What a work may be."""

@@ -1,0 +1,178 @@
+"""What `viseme bench engine` and `viseme bench render` do and show."""
+
+from __future__ import annotations
+
+import tempfile
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from viseme.audio import FRAME_RATE_HZ
+from viseme.bench.chart import Bar
+from viseme.bench.circumstances import circumstances
+from viseme.bench.contest import Score
+from viseme.bench.engine import EngineOptions, EngineReport, measure_engine
+from viseme.bench.render import RenderReport, RenderTask, measure_render
+from viseme.bench.works import Spec
+from viseme.cli.bench_outputs import Outputs, quarters
+from viseme.cli.outcome import say
+from viseme.cli.tables import show_table
+
+__all__ = ["Subject", "bench_engine", "bench_render"]
+
+WIDTH = 80
+PACKAGES = ("numpy", "onnxruntime", "openvino", "opencv-python-headless", "av")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The network to measure, as the command line says it."""
+
+    avatar: str
+    model: Path | None
+    full_size: bool
+    backend: str
+
+    @contextmanager
+    def spec(self) -> Iterator[Spec]:
+        """Give what all works have in common, for as long as the `with` statement lasts.
+
+        Raises:
+            MissingExtraError: the full-size network cannot be built.
+        """
+        with (
+            as_file(files("viseme") / "data" / "speech" / "demo.flac") as speech,
+            tempfile.TemporaryDirectory(prefix="viseme-bench-") as folder,
+        ):
+            model = self.model
+            if self.full_size:
+                from viseme.bench.full_size import write_full_size  # noqa: PLC0415
+
+                model = Path(folder) / "full-size.onnx"
+                write_full_size(model)
+            yield Spec(
+                way="plain",
+                avatar=self.avatar,
+                speech=str(speech),
+                model=None if model is None else str(model),
+                backend=self.backend,
+            )
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        if self.full_size:
+            return "full size"
+        return self.avatar if self.model is None else self.model.name
+
+
+def bench_engine(subject: Subject, options: EngineOptions, outputs: Outputs) -> None:
+    """Measure the ways to run a network, and show what came of it.
+
+    Raises:
+        VisemeError: the network cannot be opened, or a file cannot be written.
+    """
+    outputs.check()
+    with subject.spec() as spec:
+        report = measure_engine(spec, options, say)
+    asked = {"network": subject.title, **asdict(options)}
+    outputs.write(
+        {**circumstances("engine", asked, PACKAGES), **report.figures()},
+        [(f"{n} frames", _bars(scores)) for n, scores in report.scores.items()],
+    )
+    if not outputs.as_json:
+        _show_engine(report)
+
+
+def bench_render(subject: Subject, task: RenderTask, outputs: Outputs) -> None:
+    """Measure the whole way from sound to film, and show what came of it.
+
+    Raises:
+        VisemeError: something cannot be opened, or a file cannot be written.
+    """
+    outputs.check()
+    with subject.spec() as spec:
+        report = measure_render(spec, task, say)
+    asked = {"network": subject.title, **asdict(task)}
+    outputs.write(
+        {**circumstances("render", asked, PACKAGES), **report.figures()},
+        [(f"{length:g} s of speech", _bars(scores)) for length, scores in report.scores.items()],
+    )
+    if not outputs.as_json:
+        _show_render(report)
+
+
+def _show_engine(report: EngineReport) -> None:
+    for frames, scores in report.scores.items():
+        ran = [score for score in scores if not score.refused]
+        rows = [
+            (
+                score.entry.title,
+                f"{score.frames_per_s.median:.1f}",
+                f"{score.ms.median:.1f}",
+                quarters(score.ms),
+                f"{report.ratio(frames, score):.2f}",
+                f"{score.peak_bytes / 2**20:.0f}",
+                f"{score.warm_up_s:.1f}",
+                f"{1000 * score.first_s:.0f}",
+            )
+            for score in ran
+        ]
+        heads = ("frames\n/s", "ms a\nframe", "quarters", "times\nplain")
+        means = ("MiB", "warm-\nup s", "first\nms")
+        show_table((f"{frames} frames", *heads, *means), rows, words=1)
+        for backend in dict.fromkeys(score.backend for score in ran):
+            titles = "; ".join(score.entry.title for score in ran if score.backend == backend)
+            print(textwrap.fill(f"In {backend}: {titles}.", WIDTH))
+        _show_refused(scores)
+
+
+def _show_render(report: RenderReport) -> None:
+    for seconds, scores in report.scores.items():
+        rows = []
+        for score in scores:
+            if score.refused:
+                continue
+            ratio = report.ratio(seconds, score)
+            rows.append(
+                (
+                    score.entry.title,
+                    score.backend,
+                    f"{score.frames_per_s.median:.1f}",
+                    quarters(score.frames_per_s),
+                    f"{score.ms.median / 1000 * FRAME_RATE_HZ:.3f}",
+                    "" if ratio is None else f"{ratio:.2f}",
+                    f"{score.peak_bytes / 2**20:.0f}",
+                )
+            )
+        show_table(
+            (
+                f"{seconds:g} s of speech",
+                "back end",
+                "frames\n/s",
+                "quarters",
+                "real-time\nfactor",
+                "times\nplain",
+                "MiB",
+            ),
+            rows,
+            words=2,
+        )
+        _show_refused(scores)
+
+
+def _show_refused(scores: Sequence[Score]) -> None:
+    for score in scores:
+        if score.refused:
+            print(f"Left out: {score.entry.title}. {score.refused}")
+
+
+def _bars(scores: Sequence[Score]) -> list[Bar]:
+    return [
+        Bar(score.entry.title, score.frames_per_s, score.entry.name.startswith("plain"))
+        for score in scores
+        if not score.refused
+    ]

@@ -1,0 +1,124 @@
+"""Works in processes of their own: what they make, and what is said of those that fail."""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import suppress
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+
+from support.tiny_avatar import make_avatar
+from viseme.audio import probe
+from viseme.bench.contest import Contestant, Entry, Score, hold
+from viseme.bench.engine import EngineOptions, EngineReport, measure_engine
+from viseme.bench.render import RenderReport, RenderTask, measure_render
+from viseme.bench.spread import Spread
+from viseme.bench.works import WAYS, Spec, open_work
+from viseme.errors import UnavailableError
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Spec:
+    base = tmp_path_factory.mktemp("bench")
+    speech = base / "speech.flac"
+    soundfile.write(speech, 0.1 * np.random.default_rng(3).standard_normal(8_000), 16_000)
+    avatar = make_avatar(base / "tiny", side=240)
+    return Spec("plain", str(avatar), str(speech), backend="onnxruntime")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_makes_the_frames_that_it_is_told(way: str, spec: Spec) -> None:
+    whole_speech = 11  # frames of half a second
+    expected = whole_speech if way.endswith(("frames", "mp4")) else 5
+    for compose in (True, False):
+        with open_work(replace(spec, way=way, size=3, compose=compose)) as work:
+            assert work.make(5) == expected
+            assert work.backend == "onnxruntime"
+
+
+def test_works_take_turns(spec: Spec) -> None:
+    steps: list[str] = []
+    entries = [
+        Entry(name, name, replace(spec, way=name, size=2), frames)
+        for name, frames in (("plain", 3), ("workers", 4))
+    ]
+    scores = hold(entries, 3, steps.append)
+    assert steps == ["Opening: plain.", "Opening: workers."] + [
+        f"Round {number} of 3." for number in (1, 2, 3)
+    ]
+    for score in scores:
+        assert len(score.seconds_per_frame) == 3
+        figures = score.figures()
+        assert figures["rounds"] == 3
+        assert figures["peak_mib"] > 20
+        assert figures["warm_up_s"] > 0
+        assert figures["first_ms"] > 0
+
+
+def test_a_work_that_cannot_open_is_told_and_left_out(spec: Spec) -> None:
+    missing = Entry("missing", "missing", replace(spec, model="no.onnx"), 2)
+    there = Entry("plain", "plain", spec, 2)
+    refused, score = hold([missing, there], 1, lambda step: None)
+    assert "no.onnx" in refused.refused
+    assert refused.figures() == {"name": "missing", "frames": 2, "refused": refused.refused}
+    assert len(score.seconds_per_frame) == 1
+
+
+def test_a_work_that_dies_is_told_by_its_last_words(spec: Spec) -> None:
+    entry = Entry("odd", "odd way", replace(spec, way="odd"), 2)
+    with pytest.raises(UnavailableError, match=r"(?s)\(odd way\).*KeyError: 'odd'"):
+        hold([entry], 1, lambda step: None)
+    with Contestant(Entry("plain", "plain", spec, 2)) as contestant:
+        contestant._process.kill()
+        contestant._process.wait()
+        with pytest.raises(UnavailableError, match=r"\(plain\) ended or does not answer"):
+            contestant.make()
+
+
+def test_no_process_is_left(spec: Spec) -> None:
+    contestant = Contestant(Entry("plain", "plain", spec, 2))
+    with suppress(KeyboardInterrupt), contestant:
+        raise KeyboardInterrupt
+    assert contestant._process.poll() is not None
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    assert spec.speech not in listed.stdout
+
+
+def test_the_engine_is_measured_in_all_ways(spec: Spec) -> None:
+    options = EngineOptions(frames=(2, 1), workers=(1, 2), batches=(2,), rounds=1)
+    report = measure_engine(spec, options, lambda step: None)
+    names = ["plain", "workers-1", "workers-2", "batch-2", "batch-parallel-2"]
+    figures = report.figures()["works"]
+    assert [(row["frames"], row["name"]) for row in figures] == [
+        (frames, name) for frames in (2, 1) for name in names
+    ]
+    assert figures[0]["ratio"] == 1
+
+
+def test_clips_have_their_length_and_long_ones_no_reference(spec: Spec) -> None:
+    task = RenderTask(seconds=(0.6, 1.2), plain_seconds_max=1, rounds=1)
+    report = measure_render(spec, task, lambda step: None)
+    assert [(row["seconds"], row["name"]) for row in report.figures()["works"]] == [
+        *((0.6, name) for name in ("plain-frames", "frames", "plain-mp4", "mp4")),
+        *((1.2, name) for name in ("frames", "mp4")),
+    ]
+    assert report.ratio(1.2, report.scores[1.2][0]) is None
+    assert probe(spec.speech).duration_s == pytest.approx(0.5)
+
+
+def test_ratios_are_of_medians() -> None:
+    def score(name: str, *seconds: float) -> Score:
+        spec = Spec(name, "", "")
+        return Score(Entry(name, name, spec, 1), seconds_per_frame=list(seconds), peak_bytes=2**21)
+
+    plain, ours = score("plain", 0.1, 0.2, 0.9), score("workers-2", 0.05, 0.1, 0.1)
+    assert EngineReport({1: [plain, ours]}).ratio(1, ours) == 2
+    assert ours.ms == Spread(100, 75, 100)
+    assert ours.figures()["peak_mib"] == 2
+    film = score("mp4", 0.02)
+    report = RenderReport({1.0: [score("plain-mp4", 0.1), film]})
+    assert report.ratio(1.0, film) == 5
+    assert report.figures()["works"][1]["real_time_factor"] == 0.5
