@@ -1,5 +1,6 @@
 """The networks have the shapes of the contract, and sizes as the family's."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,9 @@ from viseme.studio.networks import (  # noqa: E402
 )
 
 TINY = NetworkConfig(GeneratorConfig(ladder=(8, 8, 12, 16), fold=4, gate=True), (4, 8, 8, 8))
+DENSE = NetworkConfig(
+    replace(TINY.generator, whole_window=True), encoder_ladder=(8, 8, 8), encoder_over_time=True
+)
 
 
 def parameters(net: GeneratorNet) -> float:
@@ -41,8 +45,9 @@ def test_unfolded_generators_are_as_large_as_the_familys(
         GeneratorConfig(ladder=(4, 4, 6, 8), fold=2),
         GeneratorConfig(ladder=(4, 4, 6, 8), fold=4, gate=True),
         GeneratorConfig(ladder=(4, 4, 6, 8), size=160),
+        GeneratorConfig(ladder=(4, 4, 6, 8), fold=4, whole_window=True),
     ],
-    ids=["plain", "fold 2", "fold 4 with gate", "160"],
+    ids=["plain", "fold 2", "fold 4 with gate", "160", "whole window"],
 )
 def test_a_generator_gives_a_picture_in_range(config: GeneratorConfig) -> None:
     net = GeneratorNet(config).eval()
@@ -78,13 +83,26 @@ def test_features_outside_the_sound_are_zero() -> None:
     assert (window[3:] != 0).any()
 
 
-def test_a_config_survives_its_dictionary() -> None:
-    assert NetworkConfig.from_dict(TINY.as_dict()) == TINY
+@pytest.mark.parametrize("config", [TINY, DENSE], ids=["family", "dense"])
+def test_a_config_survives_its_dictionary(config: NetworkConfig) -> None:
+    assert NetworkConfig.from_dict(config.as_dict()) == config
 
 
-def test_an_exported_pair_runs_in_the_engine(tmp_path: Path) -> None:
+def test_what_is_heard_as_a_whole_is_heard_all_over_the_picture() -> None:
+    net = LipSyncNet(DENSE).eval()
+    with torch.no_grad():
+        heard = net.generator.audio(torch.randn(2, 32, 16, 16))
+        assert heard.shape == (2, 16, 1, 1)
+        whole = net.generator.show(torch.rand(2, 6, 320, 320), heard)
+        part = net.generator.show(torch.rand(2, 6, 160, 128), heard)
+    assert whole.shape == (2, 3, 320, 320)
+    assert part.shape == (2, 3, 160, 128)  # so it can learn from a part of the picture
+
+
+@pytest.mark.parametrize("config", [TINY, DENSE], ids=["family", "dense"])
+def test_an_exported_pair_runs_in_the_engine(config: NetworkConfig, tmp_path: Path) -> None:
     torch.manual_seed(3)
-    net = LipSyncNet(TINY).eval()
+    net = LipSyncNet(config).eval()
     export(net, tmp_path / "generator.onnx", tmp_path / "audio_encoder.onnx")
     rng = np.random.default_rng(3)
     visual = rng.random((3, 6, 320, 320), np.float32)

@@ -29,13 +29,17 @@ __all__ = ["make_demo"]
 
 RECIPE = TrainingOptions(
     network=NetworkConfig(
-        GeneratorConfig(ladder=(64, 96, 160, 256), fold=4, up_expand=1, gate=True)
+        GeneratorConfig(
+            ladder=(64, 96, 160, 256), fold=4, up_expand=1, whole_window=True, gate=True
+        ),
+        encoder_ladder=(256, 256, 320),
+        encoder_over_time=True,
     ),
     phases=(
-        Phase("hearing", 1600, BatchShape(16, 16, 0), (1.5e-3, 7e-4)),
-        Phase("other accents", 3000, BatchShape(16, 16, 0, accent=1.7), (9e-4, 5e-5)),
-        Phase("drawing", 6000, BatchShape(6, 8, 2, accent=1.3), (1.5e-3, 3e-4), True),
-        Phase("both", 2000, BatchShape(10, 16, 1, accent=1.3), (3e-4, 1.5e-5)),
+        Phase("hearing", 4000, BatchShape(8, 48, 0), (1.5e-3, 1e-3)),
+        Phase("other accents", 8000, BatchShape(8, 48, 0, accent=1.5), (1e-3, 3e-5)),
+        Phase("drawing", 5000, BatchShape(6, 8, 2, accent=1.5), (1.5e-3, 2e-4), True, True),
+        Phase("both", 1000, BatchShape(10, 16, 1, accent=1.5), (2e-4, 1.5e-5)),
     ),
     seed=7,
 )

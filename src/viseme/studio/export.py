@@ -31,6 +31,8 @@ Array: TypeAlias = NDArray[np.float32]
 OPSET = 18
 TOLERANCE = 0.5 / 255
 """Largest difference between PyTorch and the exported file: half an 8-bit step."""
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 HALF_FROM_ELEMENTS = 256
 """Tensors smaller than this keep float32: they would save nothing."""
 
@@ -92,7 +94,7 @@ def _fold_batch_norms(module: nn.Module) -> nn.Module:
     for part in module.modules():
         if isinstance(part, nn.Sequential):
             for index, (first, second) in enumerate(pairwise(part)):
-                if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                if isinstance(first, CONVOLUTIONS) and isinstance(second, NORMS):
                     part[index] = fuse_conv_bn_eval(first, second)
                     part[index + 1] = nn.Identity()
     return module

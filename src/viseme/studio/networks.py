@@ -7,10 +7,12 @@ scale at which it works: with ``fold`` 1 it sees the crop pixel by pixel as the 
 shuffle, so that no feature map is as large as the picture; on a processor it is the memory of
 those maps that costs.
 
-Two additions are the project's own and leave the tensors as they are. With ``gate`` the last
-layer gives a fourth channel that says where to keep the reference's own pixels. And two heads, used
-in training alone, read the phone from each feature and the mouth's pose from the audio branch: the
-phone is the same whoever speaks, which is what the features have to learn.
+Four additions are the project's own and leave the tensors as they are. With ``gate`` the last
+layer gives a fourth channel that says where to keep the reference's own pixels. With
+``whole_window`` and ``encoder_over_time`` the hearing is made of products of large matrices, a
+fraction of the work that convolutions over its small maps are. And two heads, used in training
+alone, read the phone from each feature and the mouth's pose from the audio branch: the phone is the
+same whoever speaks, which is what the features have to learn.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from viseme.audio import FEATURE_SIZE
+from viseme.audio.features import PATCH_FRAMES
+from viseme.audio.units import MEL_BINS
 from viseme.studio.mouth import POSE_CHANNELS
 from viseme.studio.speech.phones import PHONES
 
@@ -44,6 +48,8 @@ class GeneratorConfig:
     up_expand: int = 2
     """By how much the first block of an up widens what it joins. The last of them works on the
     largest maps of all, so 1 saves a fifth of a drawing's time."""
+    whole_window: bool = False
+    """Whether a window is read as a whole, not convolved over as if it were a picture."""
     gate: bool = False
     """Whether a fourth output channel blends the drawn pixels with the reference's."""
     size: int = 320
@@ -65,6 +71,8 @@ class NetworkConfig:
 
     generator: GeneratorConfig = GeneratorConfig()
     encoder_ladder: tuple[int, ...] = (32, 64, 128, 256)
+    encoder_over_time: bool = False
+    """Whether the encoder convolves over time alone, with the mel bins as channels."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -76,7 +84,11 @@ class NetworkConfig:
         generator = dict(values["generator"])
         for key in ("ladder", "audio_shape"):
             generator[key] = tuple(generator[key])
-        return cls(GeneratorConfig(**generator), tuple(values["encoder_ladder"]))
+        return cls(
+            GeneratorConfig(**generator),
+            tuple(values["encoder_ladder"]),
+            values["encoder_over_time"],
+        )
 
 
 def conv(
@@ -158,6 +170,29 @@ class AudioBranch(nn.Module):
         return functional.interpolate(heard, size=(10, 10), mode="bilinear", align_corners=True)
 
 
+class WholeWindow(nn.Module):
+    """From one window ``[B, 32, 16, 16]`` to the bottleneck's ``[B, C, 10, 10]``.
+
+    The rows and columns of a window are no place in any picture, so it is read as a whole, and what
+    was heard is the same all over the bottleneck.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], ladder: tuple[int, ...]) -> None:
+        super().__init__()
+        channels, side, _ = shape
+        top = ladder[-1]
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, 2 * top, side, bias=False),
+            nn.BatchNorm2d(2 * top),
+            nn.ReLU(inplace=True),
+            *conv(2 * top, top, 1),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, window: Tensor) -> Tensor:
+        return cast(Tensor, self.body(window))
+
+
 class GeneratorNet(nn.Module):
     """``(visual [B, 6, S, S], audio [B, 32, 16, 16]) -> [B, 3, S, S]``, all 0..1 but the audio."""
 
@@ -174,7 +209,8 @@ class GeneratorNet(nn.Module):
             InvertedResidual(ladder[0], ladder[0]),
         )
         self.downs = nn.ModuleList(double(a, b, stride=2) for a, b in pairwise(ladder))
-        self.audio = AudioBranch(config.audio_shape, config.ladder)
+        branch = WholeWindow if config.whole_window else AudioBranch
+        self.audio = branch(config.audio_shape, config.ladder)
         fused = config.ladder[-2]
         self.fuse = double(2 * ladder[-1], fused)
         # On the way up each stage gives the channels of the next finer skip, half of its own.
@@ -199,7 +235,7 @@ class GeneratorNet(nn.Module):
         for down in self.downs:
             skips.append(x)
             x = down(x)
-        x = self.fuse(torch.cat([x, heard], dim=1))
+        x = self.fuse(torch.cat([x, heard.expand(-1, -1, *x.shape[2:])], dim=1))
         for up in self.ups:
             x = up(x, skips.pop())
         x = self.head(x)
@@ -242,6 +278,51 @@ class ResidualConv(nn.Module):
         return functional.relu(x + self.body(x))
 
 
+class TimeEncoderNet(nn.Module):
+    """``[B, 1, 80, 16]`` (mel bins x mel frames) to ``[B, 512]``.
+
+    It convolves over time, with the bins as channels: products of large matrices, which a
+    processor does at its full speed. The first stage keeps all 16 mel frames: that is where a
+    plosive's burst is seen.
+    """
+
+    def __init__(self, ladder: tuple[int, ...]) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Flatten(1, 2)]
+        inputs, frames = MEL_BINS, PATCH_FRAMES
+        for index, outputs in enumerate(ladder):
+            stride = 1 if index == 0 else 2
+            layers += [*conv_over_time(inputs, outputs, stride), nn.ReLU(inplace=True)]
+            if 0 < index < len(ladder) - 1:
+                layers += [ResidualOverTime(outputs)]
+            inputs, frames = outputs, frames // stride
+        self.body = nn.Sequential(*layers)
+        self.project = nn.Linear(inputs * frames, FEATURE_SIZE)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Encode patches."""
+        return cast(Tensor, self.project(self.body(mel).flatten(1)))
+
+
+def conv_over_time(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
+    """Return a convolution over three moments, and its batch norm."""
+    return [
+        nn.Conv1d(inputs, outputs, 3, stride, padding=1, bias=False),
+        nn.BatchNorm1d(outputs),
+    ]
+
+
+class ResidualOverTime(nn.Module):
+    """A convolution over time added to its input."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*conv_over_time(channels, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(x + self.body(x))
+
+
 class Drawn(NamedTuple):
     """What a `LipSyncNet` makes of a batch."""
 
@@ -259,7 +340,8 @@ class LipSyncNet(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = AudioEncoderNet(config.encoder_ladder)
+        encoder = TimeEncoderNet if config.encoder_over_time else AudioEncoderNet
+        self.encoder = encoder(config.encoder_ladder)
         self.generator = GeneratorNet(config.generator)
         top = self.generator.config.ladder[-1]
         self.phone_head = nn.Linear(FEATURE_SIZE, len(PHONES))

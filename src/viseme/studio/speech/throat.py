@@ -2,9 +2,10 @@
 
 Resampling a voice moves its pitch, its formants and its speed together. Here the formants move
 alone, as between a man's and a woman's throat (vocal tract length perturbation, Jaitly and Hinton
-2013), a blur across the bands hides where the harmonics of this voice lie, a smooth curve stands
-for the timbre, and a hole for what a microphone or a noise has swallowed (Park et al. 2019). It is
-what carries the hearing over to voices that it was not trained on.
+2013), a blur across the bands hides where the harmonics of this voice lie, its opposite makes them
+stand out as a clear high voice does, a smooth curve stands for the timbre, and a hole for what a
+microphone or a noise has swallowed (Park et al. 2019). It is what carries the hearing over to
+voices that it was not trained on.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ Mel = NDArray[np.float32]
 
 WARP_CHANCE, WARP = 0.85, (0.78, 1.22)
 """Below 1 the formants rise, as in a shorter throat."""
-BLUR_CHANCE, BLUR_BANDS = 0.35, (0.5, 2.0)
+BLUR_CHANCE, BLUR_BANDS = 0.3, (0.5, 2.0)
+SHARPEN_CHANCE, SHARPEN_SHARE, SHARPEN_BANDS = 0.3, (0.2, 1.2), 1.5
+"""Of the clips that are not blurred; a share of what a blur would have taken is added."""
 TIMBRE_CHANCE, TIMBRE_POINTS, TIMBRE_DEVIATION = 0.8, 8, 0.4
 """The curve's deviation is in units of the log-mel, of which one is 12.5 dB."""
 HOLE_CHANCE, HOLE_BANDS = 0.35, (4, 14)
@@ -35,6 +38,9 @@ def another_throat(mel: Mel, rng: np.random.Generator) -> Mel:
         mel = warped(mel, float(rng.uniform(*WARP)))
     if rng.random() < BLUR_CHANCE:
         mel = blurred(mel, float(rng.uniform(*BLUR_BANDS)))
+    elif rng.random() < SHARPEN_CHANCE:
+        detail = mel - blurred(mel, SHARPEN_BANDS)
+        mel = np.clip(mel + float(rng.uniform(*SHARPEN_SHARE)) * detail, SILENCE, LOUDEST)
     if rng.random() < TIMBRE_CHANCE:
         points = rng.normal(0, TIMBRE_DEVIATION, TIMBRE_POINTS)
         bands = np.linspace(0, TIMBRE_POINTS - 1, mel.shape[1])
