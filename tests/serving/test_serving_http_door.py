@@ -183,6 +183,7 @@ def test_the_description_is_whole_and_loads_nothing(service: Service) -> None:
     }
     render = schema["paths"]["/v1/render"]["post"]
     assert [told["name"] for told in render["parameters"]] == ["avatar", "format", "start_frame"]
+    assert "securitySchemes" not in schema["components"]
     answer = service("GET", "/docs")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
@@ -190,6 +191,29 @@ def test_the_description_is_whole_and_loads_nothing(service: Service) -> None:
     assert all(path in page for path in schema["paths"])
     assert "<script" not in page
     assert not re.search("(src|href)=.?(https?:)?//", page)
+
+
+def test_the_description_says_where_a_token_is_asked_for(folders: list[Path]) -> None:
+    with open_house(folders[0], tokens=TOKENS) as house, http_service(house) as service:
+        good = {"Authorization": f"Bearer {TOKENS['anna']}"}
+        schema = service("GET", "/openapi.json", headers=good).json
+    schemes = schema["components"]["securitySchemes"]
+    assert schemes == {"token": {"type": "http", "scheme": "bearer"}}
+    open_paths = [
+        path
+        for path, told in schema["paths"].items()
+        for operation in told.values()
+        if operation["security"] != [{"token": []}]
+    ]
+    assert sorted(open_paths) == PUBLIC
+
+
+def test_the_description_takes_the_sound_that_the_server_takes(service: Service) -> None:
+    schema = service("GET", "/openapi.json").json
+    kinds = schema["paths"]["/v1/render"]["post"]["requestBody"]["content"]
+    answer = service("POST", "/v1/render", b"", {"Content-Type": "text/plain"})
+    assert answer.status == 415
+    assert f"send Content-Type {' or '.join(kinds)}, and" in answer.json["error"]
 
 
 def test_a_token_is_asked_for_but_for_health(folders: list[Path]) -> None:
