@@ -187,7 +187,9 @@ class HttpApp:
             poster = await call.on_thread(self._poster_of, call.path_params["name"])
             # To be asked for each time, since an avatar may have changed with the server.
             headers = {"etag": poster.tag, "cache-control": "no-cache"}
-            wanted = [tag.strip() for tag in call.headers.get("if-none-match", "").split(",")]
+            named = call.headers.get("if-none-match", "").split(",")
+            # What passes through a proxy that packs may come back as a weak tag.
+            wanted = [tag.strip().removeprefix("W/") for tag in named]
             if poster.tag in wanted or "*" in wanted:
                 await call.answer(b"", status=304, media_type="image/jpeg", headers=headers)
             else:
