@@ -8,7 +8,6 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from viseme.serving.doors.http_door import HttpDoor
 from viseme.serving.pictures import PictureFormat, encode_picture
 from viseme.serving.tls import load_tls
 
+pytest_plugins = ["support.house_fixtures"]
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 PUBLIC = ["/health", "/livez", "/readyz"]
@@ -42,20 +42,6 @@ PRIVATE = [
 def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     base = tmp_path_factory.mktemp("avatars")
     return [make_avatar(base / "anna"), make_avatar(base / "berta", size=(401, 361))]
-
-
-@pytest.fixture(scope="module")
-def house(folders: list[Path]) -> Iterator[OpenHouse]:
-    with open_house(*folders) as house:
-        for avatar in house.cast.avatars:
-            avatar.frame(0)  # starts its thread, which lives as long as the avatar is open
-        yield house
-
-
-@pytest.fixture
-def service(house: OpenHouse) -> Iterator[Service]:
-    with http_service(house) as service:
-        yield service
 
 
 def test_health_is_as_it_was(service: Service, folders: list[Path]) -> None:
