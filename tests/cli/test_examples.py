@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from google.protobuf import json_format
 from support.command_line import CommandLine
 from support.grpc_client import open_door
 from support.house import open_house
+from support.server_process import addresses, drain, serving_process
 from viseme.audio import read
 from viseme.serving.doors.grpc_v1 import v1_handlers
 from viseme.wire.messages import lipsync, v1
@@ -90,8 +92,28 @@ def test_live(run: CommandLine, address: str) -> None:
     assert cv2.imread(str(run.folder / pictures[-1])) is not None
 
 
-def test_the_shell_example_is_a_script() -> None:
-    subprocess.run(["sh", "-n", EXAMPLES / "shell.sh"], check=True)
+def test_shell(run: CommandLine) -> None:
+    started = ("-a", "demo", "--backend", "onnxruntime", "--json")
+    with serving_process(run.folder, run.environment, *started) as process:
+        drain(process)
+        doors = addresses(process)
+        done = subprocess.run(
+            ["sh", EXAMPLES / "shell.sh", doors["http"], doors["grpc"]],
+            cwd=run.folder,
+            env=run.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    health, ready, avatars, *rest = done.stdout.splitlines()
+    assert json.loads(health)["status"] == "healthy"
+    assert json.loads(ready) == {"status": "ready"}
+    assert [avatar["name"] for avatar in json.loads(avatars)["avatars"]] == ["demo"]
+    with av.open(str(run.folder / "shell.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 25
+    if shutil.which("grpcurl") is None:
+        assert rest == ["grpcurl is not installed; its part is left out."]
 
 
 def test_the_shell_example_calls_what_there_is() -> None:
@@ -111,5 +133,5 @@ def test_the_shell_example_calls_what_there_is() -> None:
 
 
 def test_every_example_is_run_here() -> None:
-    tested = {name.removeprefix("test_") + ".py" for name in globals() if name.startswith("test_")}
-    assert {path.name for path in EXAMPLES.glob("*.py")} <= tested
+    tested = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
+    assert {path.stem for path in EXAMPLES.glob("*.*") if path.suffix != ".md"} <= tested

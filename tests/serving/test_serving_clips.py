@@ -33,6 +33,7 @@ from viseme.serving.pictures import PictureFormat, PictureOptions
 from viseme.serving.raw_sound import RawSound, SampleFormat
 from viseme.video import StreamKind, render_file
 
+pytest_plugins = ["support.house_fixtures"]
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 BGR = PictureOptions(PictureFormat.BGR)
@@ -42,14 +43,6 @@ BGR = PictureOptions(PictureFormat.BGR)
 def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     base = tmp_path_factory.mktemp("avatars")
     return [make_avatar(base / "anna"), make_avatar(base / "berta", size=(401, 361))]
-
-
-@pytest.fixture(scope="module")
-def house(folders: list[Path]) -> Iterator[OpenHouse]:
-    with open_house(*folders) as house:
-        for avatar in house.cast.avatars:
-            avatar.frame(0)  # starts its thread, which lives as long as the avatar is open
-        yield house
 
 
 def clip(

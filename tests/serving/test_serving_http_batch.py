@@ -26,6 +26,7 @@ from support.played_network import (
 )
 from support.probes import painted_window, window_painter
 
+pytest_plugins = ["support.house_fixtures"]
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 JSON = {"Content-Type": "application/json"}
@@ -39,12 +40,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenHouse]:
     config = serving(limits={"message_bytes": 60_000_000})
     with open_house(model=model, config=config) as house:
         yield house
-
-
-@pytest.fixture
-def service(house: OpenHouse) -> Iterator[Service]:
-    with http_service(house) as service:
-        yield service
 
 
 def batch(service: Service, visual: Floats, audio: Floats, size: int, **fields: Any) -> Answer:

@@ -8,7 +8,6 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from viseme.serving.doors.http_door import HttpDoor
 from viseme.serving.pictures import PictureFormat, encode_picture
 from viseme.serving.tls import load_tls
 
+pytest_plugins = ["support.house_fixtures"]
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 PUBLIC = ["/health", "/livez", "/readyz"]
@@ -42,20 +42,6 @@ PRIVATE = [
 def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     base = tmp_path_factory.mktemp("avatars")
     return [make_avatar(base / "anna"), make_avatar(base / "berta", size=(401, 361))]
-
-
-@pytest.fixture(scope="module")
-def house(folders: list[Path]) -> Iterator[OpenHouse]:
-    with open_house(*folders) as house:
-        for avatar in house.cast.avatars:
-            avatar.frame(0)  # starts its thread, which lives as long as the avatar is open
-        yield house
-
-
-@pytest.fixture
-def service(house: OpenHouse) -> Iterator[Service]:
-    with http_service(house) as service:
-        yield service
 
 
 def test_health_is_as_it_was(service: Service, folders: list[Path]) -> None:
@@ -109,7 +95,7 @@ def test_a_poster_is_the_first_frame_and_is_not_sent_twice(service: Service) -> 
     assert answer.body == encode_picture(picture(0), PictureFormat.JPEG)
     tag = answer.headers["etag"]
     assert re.fullmatch('"[0-9a-f]{32}"', tag)
-    for tags in (tag, f'"other", {tag}', "*"):
+    for tags in (tag, f"W/{tag}", f'"other", {tag}', "*"):
         again = service("GET", "/v1/avatars/anna/poster", headers={"If-None-Match": tags})
         assert (again.status, again.body, again.headers["etag"]) == (304, b"", tag)
     other = service("GET", "/v1/avatars/berta/poster", headers={"If-None-Match": tag})
@@ -183,6 +169,7 @@ def test_the_description_is_whole_and_loads_nothing(service: Service) -> None:
     }
     render = schema["paths"]["/v1/render"]["post"]
     assert [told["name"] for told in render["parameters"]] == ["avatar", "format", "start_frame"]
+    assert "securitySchemes" not in schema["components"]
     answer = service("GET", "/docs")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
@@ -190,6 +177,29 @@ def test_the_description_is_whole_and_loads_nothing(service: Service) -> None:
     assert all(path in page for path in schema["paths"])
     assert "<script" not in page
     assert not re.search("(src|href)=.?(https?:)?//", page)
+
+
+def test_the_description_says_where_a_token_is_asked_for(folders: list[Path]) -> None:
+    with open_house(folders[0], tokens=TOKENS) as house, http_service(house) as service:
+        good = {"Authorization": f"Bearer {TOKENS['anna']}"}
+        schema = service("GET", "/openapi.json", headers=good).json
+    schemes = schema["components"]["securitySchemes"]
+    assert schemes == {"token": {"type": "http", "scheme": "bearer"}}
+    open_paths = [
+        path
+        for path, told in schema["paths"].items()
+        for operation in told.values()
+        if operation["security"] != [{"token": []}]
+    ]
+    assert sorted(open_paths) == PUBLIC
+
+
+def test_the_description_takes_the_sound_that_the_server_takes(service: Service) -> None:
+    schema = service("GET", "/openapi.json").json
+    kinds = schema["paths"]["/v1/render"]["post"]["requestBody"]["content"]
+    answer = service("POST", "/v1/render", b"", {"Content-Type": "text/plain"})
+    assert answer.status == 415
+    assert f"send Content-Type {' or '.join(kinds)}, and" in answer.json["error"]
 
 
 def test_a_token_is_asked_for_but_for_health(folders: list[Path]) -> None:

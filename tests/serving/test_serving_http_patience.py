@@ -17,6 +17,7 @@ from support.probes import identity_generator
 from support.sounds import noise, wave_file
 from support.tiny_avatar import make_avatar
 
+pytest_plugins = ["support.house_fixtures"]
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 STALL_S = 0.4
@@ -35,10 +36,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenHouse]:
 
 
 @pytest.fixture
-def service(house: OpenHouse) -> Iterator[Service]:
-    with http_service(house) as service:
-        yield service
-        assert service("GET", "/livez").status == 200
+def service(service: Service) -> Iterator[Service]:
+    yield service
+    assert service("GET", "/livez").status == 200
 
 
 def rest(line: socket.socket) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from support.house import OpenHouse, open_house, serving
+from support.house import open_house, serving
 from support.http_service import Service, check_refused, http_service
 from support.played_network import PATIENCE_S
 from support.sounds import noise, wave_file
@@ -24,6 +24,7 @@ from viseme.errors import BackendError
 from viseme.rendering import RenderOptions
 from viseme.video import render_file
 
+pytest_plugins = ["support.house_fixtures"]
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 WAV = {"Content-Type": "audio/wav"}
@@ -33,20 +34,6 @@ WAV = {"Content-Type": "audio/wav"}
 def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     base = tmp_path_factory.mktemp("avatars")
     return [make_avatar(base / "anna"), make_avatar(base / "berta", size=(320, 336))]
-
-
-@pytest.fixture(scope="module")
-def house(folders: list[Path]) -> Iterator[OpenHouse]:
-    with open_house(*folders) as house:
-        for avatar in house.cast.avatars:
-            avatar.frame(0)  # starts its thread, which lives as long as the avatar is open
-        yield house
-
-
-@pytest.fixture
-def service(house: OpenHouse) -> Iterator[Service]:
-    with http_service(house) as service:
-        yield service
 
 
 def pictures(data: bytes | str) -> list[NDArray[np.uint8]]:

@@ -21,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from viseme.client import Client, ClipOptions, LiveOptions, RawSound
 
 from support.probes import painted_window, window_painter
-from support.server_process import addresses, serving_process
+from support.server_process import addresses, drain, serving_process
 from support.tiny_avatar import make_avatar
+from viseme.client import Client, ClipOptions, LiveOptions, RawSound
 from viseme.errors import OverloadedError
 
 SECONDS = float(os.environ.get("VISEME_SOAK_SECONDS", "600"))
@@ -201,9 +201,3 @@ def test_ten_minutes_of_everything(tmp_path: Path) -> None:
     assert crowd.faults == []
     assert crowd.done["frames compared"] > 0
     assert late - early < GROWTH_MAX_MIB
-
-
-def drain(process: subprocess.Popen[str]) -> None:
-    """Read the server's log as it comes, so that it never waits for a full pipe."""
-    assert process.stderr is not None
-    threading.Thread(target=process.stderr.read, daemon=True).start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,3 +47,9 @@ def addresses(process: subprocess.Popen[str]) -> dict[str, str]:
         raise AssertionError(f"the server is not ready: {said} {process.stderr.read()}")
     found: dict[str, str] = said["addresses"]
     return found
+
+
+def drain(process: subprocess.Popen[str]) -> None:
+    """Read a server's log as it comes, so that it never waits for a full pipe."""
+    assert process.stderr is not None
+    threading.Thread(target=process.stderr.read, daemon=True).start()

@@ -80,6 +80,11 @@ class Desk:
         self._tokens = tokens
         self._tracer = tracer
 
+    @property
+    def asks_tokens(self) -> bool:
+        """Whether a request needs a token, unless it is public."""
+        return self._tokens is not None
+
     @contextmanager
     def visit(
         self,

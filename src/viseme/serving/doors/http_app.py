@@ -21,9 +21,10 @@ from viseme.errors import UnavailableError, VisemeError
 from viseme.serving.doors.http_batch import BatchRoute
 from viseme.serving.doors.http_call import Call, Handler
 from viseme.serving.doors.http_clips import ClipRoute
-from viseme.serving.doors.http_docs import DOCUMENTATION, page
+from viseme.serving.doors.http_docs import DESCRIPTION, DOCUMENTATION, page
 from viseme.serving.doors.http_errors import MethodError, NotThereError
 from viseme.serving.doors.http_reply import Reply
+from viseme.serving.doors.http_schemas import SCHEMAS
 from viseme.serving.house import House
 from viseme.serving.metrics import CONTENT_TYPE
 from viseme.serving.pictures import PictureFormat, encode_picture
@@ -31,6 +32,7 @@ from viseme.serving.pictures import PictureFormat, encode_picture
 __all__ = ["HttpApp"]
 
 _PATH_SHOWN_MAX: Final = 80
+_TOKEN: Final = "token"
 _OTHER: Final = "other"
 """What paths that do not exist are counted as: clients can think of any number."""
 
@@ -59,7 +61,8 @@ class HttpApp:
         self.app = FastAPI(
             title="viseme",
             version=__version__,
-            description="Makes a face speak: sound and an avatar in, a lip-synced video out.",
+            description=DESCRIPTION,
+            license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
             # FastAPI's own pages load scripts from elsewhere.
             openapi_url=None,
             docs_url=None,
@@ -77,7 +80,7 @@ class HttpApp:
                 allow_headers=("authorization", "content-type", "x-request-id"),
                 expose_headers=("x-request-id", "retry-after"),
             )
-        self._openapi: dict[str, Any] = self.app.openapi()
+        self._openapi = self._description()
 
     def drain(self) -> None:
         """Say that the server is about to end, to those who ask whether it is ready."""
@@ -100,6 +103,10 @@ class HttpApp:
 
     def _add(self, method: str, path: str, handler: Handler, *, public: bool = False) -> None:
         named = f"{method} {path}"
+        told = DOCUMENTATION[named]
+        if self._house.desk.asks_tokens:
+            lock: list[dict[str, list[str]]] = [] if public else [{_TOKEN: []}]
+            told = {**told, "openapi_extra": {**told.get("openapi_extra", {}), "security": lock}}
 
         async def respond() -> Response:
             return Reply(self._house.desk, self._pool, named, handler, public=public)
@@ -110,8 +117,15 @@ class HttpApp:
             methods=[method],
             response_class=Response,
             operation_id=named.lower().translate(_TO_NAME),
-            **DOCUMENTATION[named],
+            **told,
         )
+
+    def _description(self) -> dict[str, Any]:
+        """Write the description in OpenAPI, with what its operations refer to."""
+        components: dict[str, Any] = {"schemas": SCHEMAS}
+        if self._house.desk.asks_tokens:
+            components["securitySchemes"] = {_TOKEN: {"type": "http", "scheme": "bearer"}}
+        return {**self.app.openapi(), "components": components}
 
     async def _refuse(self, request: Request, error: Exception) -> Response:
         """Answer what leads nowhere."""
@@ -173,7 +187,9 @@ class HttpApp:
             poster = await call.on_thread(self._poster_of, call.path_params["name"])
             # To be asked for each time, since an avatar may have changed with the server.
             headers = {"etag": poster.tag, "cache-control": "no-cache"}
-            wanted = [tag.strip() for tag in call.headers.get("if-none-match", "").split(",")]
+            named = call.headers.get("if-none-match", "").split(",")
+            # What passes through a proxy that packs may come back as a weak tag.
+            wanted = [tag.strip().removeprefix("W/") for tag in named]
             if poster.tag in wanted or "*" in wanted:
                 await call.answer(b"", status=304, media_type="image/jpeg", headers=headers)
             else:

@@ -6,82 +6,47 @@ import html
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["DOCUMENTATION", "page"]
-
-Schema = Mapping[str, Any]
-
-_TEXT: Final[Schema] = {"type": "string"}
-_WHOLE: Final[Schema] = {"type": "integer", "minimum": 0}
-_NUMBERS: Final[Schema] = {"type": "array", "items": {"type": "number"}}
-_BINARY: Final[Schema] = {"type": "string", "format": "binary"}
-_ERROR: Final[Schema] = {
-    "type": "object",
-    "required": ["error", "request_id"],
-    "properties": {
-        "error": {"type": "string", "description": "What is wrong, and what to do."},
-        "request_id": {"type": "string", "description": "As in the header X-Request-Id."},
-    },
-}
-
-
-def _object(**properties: Schema) -> Schema:
-    return {"type": "object", "required": list(properties), "properties": properties}
-
-
-_AVATAR: Final = _object(
-    name=_TEXT,
-    title=_TEXT,
-    width=_WHOLE,
-    height=_WHOLE,
-    frame_rate_hz={"type": "number"},
-    frame_count=_WHOLE,
-    licence=_TEXT,
-    credits=_TEXT,
-    poster=_TEXT,
+from viseme.serving.doors.http_schemas import (
+    ADMITTED,
+    BINARY,
+    BODY,
+    NUMBERS,
+    PRIVATE,
+    PUBLIC,
+    TAG_HEADER,
+    TEXT,
+    WHOLE,
+    Schema,
+    fields,
+    json_of,
+    named,
+    not_modified,
+    parameter,
+    responses,
 )
 
+__all__ = ["DESCRIPTION", "DOCUMENTATION", "page"]
 
-def _json(schema: Schema) -> Mapping[str, Any]:
-    return {"application/json": {"schema": schema}}
+DESCRIPTION: Final = (
+    "Makes a face speak: sound and an avatar in, a lip-synced video out. Each answer has the "
+    "request's id in X-Request-Id, and a request may bring its own. An error is a sentence that "
+    "says what is wrong and what to do; any other path answers 404, and a path that is asked with "
+    "another method 405 and Allow. What is no request at all, and who comes when all connections "
+    "are taken, is told so in an `error` alone, with 400 or 503."
+)
 
-
-def _responses(content: Mapping[str, Any], **others: str) -> dict[int | str, dict[str, Any]]:
-    """Describe a good answer, and by their status what else may come."""
-    told: dict[int | str, dict[str, Any]] = {200: {"description": "Done.", "content": content}}
-    for status, description in others.items():
-        told[int(status.removeprefix("e"))] = {
-            "description": description,
-            "content": _json(_ERROR),
-        }
-    return told
-
-
-_LIMITS: Final = {
-    "e401": "No token, or a wrong one.",
-    "e429": "A limit of the server is reached; Retry-After says when to try again.",
-    "e503": "The server is stopping, or its network fails.",
-}
-_BODY: Final = {
-    "e400": "The request cannot be used.",
-    "e408": "The body does not come, or too slowly.",
-    "e413": "The body is too large.",
-    "e415": "The body is of another type.",
-    **_LIMITS,
-}
-
-
-def _parameter(name: str, schema: Schema, description: str, *, where: str = "query") -> Schema:
-    return {
-        "name": name,
-        "in": where,
-        "required": where == "path",
-        "schema": schema,
-        "description": description,
-    }
-
-
-_NAME: Final = {
-    "parameters": [_parameter("name", _TEXT, "As /v1/avatars has it.", where="path")],
+_NAME: Final = parameter("name", TEXT, "As /v1/avatars has it.", where="path", example="demo")
+_SOUND: Final = ("audio/*", "video/*", "application/ogg", "application/octet-stream")
+_AVATAR_EXAMPLE: Final = {
+    "name": "demo",
+    "title": "Demo",
+    "width": 720,
+    "height": 720,
+    "frame_rate_hz": 25,
+    "frame_count": 250,
+    "licence": "CC0-1.0",
+    "credits": "",
+    "poster": "/v1/avatars/demo/poster",
 }
 
 DOCUMENTATION: Final[Mapping[str, dict[str, Any]]] = {
@@ -89,120 +54,165 @@ DOCUMENTATION: Final[Mapping[str, dict[str, Any]]] = {
         "summary": "Predict faces for the same window of sound, as numbers.",
         "description": "The contract of existing clients. `visual_frames` is [B, 6, S, S], "
         "`audio_features` one window for all or one for each, both flattened; `batch_size` is B, "
-        "1 to 25. An error has `success: false` and no frames.",
-        "responses": _responses(
-            _json(
-                _object(
-                    output_frames=_NUMBERS,
+        "1 to 25. The answer's `output_frames` is [B, 3, S, S], flattened. An error has "
+        "`success: false` and no frames. `viseme testdata faces` makes what can be sent.",
+        "responses": responses(
+            json_of(
+                fields(
+                    output_frames=NUMBERS,
                     inference_time_ms={"type": "number"},
-                    success={"type": "boolean"},
-                )
+                    success={"const": True},
+                ),
+                {"output_frames": [0.5, 0.25, 0.125], "inference_time_ms": 8.5, "success": True},
             ),
-            **_BODY,
+            BODY,
+            batch=True,
         ),
         "openapi_extra": {
             "requestBody": {
                 "required": True,
-                "content": _json(
-                    _object(
-                        visual_frames=_NUMBERS,
-                        audio_features=_NUMBERS,
+                "description": "The example's lists are cut short.",
+                "content": json_of(
+                    fields(
+                        visual_frames=NUMBERS,
+                        audio_features=NUMBERS,
                         batch_size={"type": "integer", "minimum": 1, "maximum": 25},
-                        start_frame_idx=_WHOLE,
-                    )
+                        optional={"start_frame_idx": {**WHOLE, "default": 0}},
+                    ),
+                    {
+                        "visual_frames": [0.5, 0.25, 0.125],
+                        "audio_features": [0.0, -1.5, 3.0],
+                        "batch_size": 1,
+                        "start_frame_idx": 0,
+                    },
                 ),
             }
         },
     },
     "GET /health": {
         "summary": "Tell that the server runs, and its model, as before.",
-        "responses": _responses(_json(_object(status=_TEXT, model=_TEXT))),
+        "responses": responses(
+            json_of(
+                fields(status={"const": "healthy"}, model=TEXT),
+                {"status": "healthy", "model": "generator.onnx"},
+            ),
+            PUBLIC,
+        ),
     },
     "POST /v1/render": {
         "summary": "Make an avatar speak: a sound file in, a video out.",
         "description": "The video comes while it is made, and plays while it comes. Where it "
         "fails on the way, the connection is broken off.",
-        "responses": _responses(
-            {"video/mp4": {"schema": _BINARY}, "video/webm": {"schema": _BINARY}},
-            e404="There is no such avatar.",
-            **_BODY,
+        "responses": responses(
+            {"video/mp4": {"schema": BINARY}, "video/webm": {"schema": BINARY}},
+            (404, *BODY),
+            said={
+                400: "There is no format 'gif'; there are: mp4, webm.",
+                415: f"The body is 'text/plain'; send Content-Type {' or '.join(_SOUND)}, and a "
+                "body that is that.",
+            },
         ),
         "openapi_extra": {
             "parameters": [
-                _parameter("avatar", _TEXT, "Who speaks; the first avatar if left out."),
-                _parameter(
+                parameter(
+                    "avatar", TEXT, "Who speaks; the first avatar if left out.", example="demo"
+                ),
+                parameter(
                     "format",
                     {"type": "string", "enum": ["mp4", "webm"], "default": "mp4"},
                     "H.264 and AAC, or VP9 and Opus.",
                 ),
-                _parameter(
+                parameter(
                     "start_frame",
-                    {**_WHOLE, "maximum": 2**32 - 1, "default": 0},
+                    {**WHOLE, "maximum": 2**32 - 1, "default": 0},
                     "The avatar's frame to begin with, in the order in which they are played.",
                 ),
             ],
             "requestBody": {
                 "required": True,
                 "description": "WAV, FLAC, MP3, M4A, Ogg, WebM and whatever else FFmpeg reads.",
-                "content": {
-                    kind: {"schema": _BINARY}
-                    for kind in ("audio/*", "video/*", "application/octet-stream")
-                },
+                "content": {kind: {"schema": BINARY} for kind in _SOUND},
             },
         },
     },
     "GET /v1/avatars": {
         "summary": "Describe all avatars; the first is the one that speaks if none is named.",
-        "responses": _responses(
-            _json(_object(avatars={"type": "array", "items": _AVATAR})), **_LIMITS
+        "responses": responses(
+            json_of(
+                fields(avatars={"type": "array", "items": named("Avatar")}),
+                {"avatars": [_AVATAR_EXAMPLE]},
+            ),
+            ADMITTED,
         ),
     },
     "GET /v1/avatars/{name}": {
         "summary": "Describe one avatar.",
-        "responses": _responses(_json(_AVATAR), e404="There is no such avatar.", **_LIMITS),
-        "openapi_extra": _NAME,
+        "responses": responses(json_of(named("Avatar"), _AVATAR_EXAMPLE), (404, *ADMITTED)),
+        "openapi_extra": {"parameters": [_NAME]},
     },
     "GET /v1/avatars/{name}/poster": {
         "summary": "Show an avatar: its first frame.",
-        "responses": _responses(
-            {"image/jpeg": {"schema": _BINARY}}, e404="There is no such avatar.", **_LIMITS
-        ),
-        "openapi_extra": _NAME,
+        "responses": {
+            **responses({"image/jpeg": {"schema": BINARY}}, (404, *ADMITTED), headers=TAG_HEADER),
+            **not_modified("The picture is one of those that If-None-Match names."),
+        },
+        "openapi_extra": {
+            "parameters": [
+                _NAME,
+                parameter(
+                    "If-None-Match",
+                    TEXT,
+                    "The ETag of a poster that need not be sent again.",
+                    where="header",
+                ),
+            ]
+        },
     },
     "GET /v1/status": {
         "summary": "Tell how busy the server is, and how many live streams still fit.",
-        "responses": _responses(
-            _json(
-                _object(
+        "responses": responses(
+            json_of(
+                fields(
                     frames_per_second={"type": "number"},
-                    live_streams=_WHOLE,
-                    live_streams_free=_WHOLE,
-                    requests=_WHOLE,
-                    clips=_WHOLE,
-                )
+                    live_streams=WHOLE,
+                    live_streams_free=WHOLE,
+                    requests=WHOLE,
+                    clips=WHOLE,
+                ),
+                {
+                    "frames_per_second": 49.87,
+                    "live_streams": 1,
+                    "live_streams_free": 3,
+                    "requests": 2,
+                    "clips": 1,
+                },
             ),
-            e401=_LIMITS["e401"],
+            PRIVATE,
         ),
     },
     "GET /livez": {
         "summary": "Tell that the server runs.",
-        "responses": _responses(_json(_object(status=_TEXT))),
+        "responses": responses(
+            json_of(fields(status={"const": "alive"}), {"status": "alive"}), PUBLIC
+        ),
     },
     "GET /readyz": {
         "summary": "Tell whether the server takes requests.",
-        "responses": _responses(_json(_object(status=_TEXT)), e503="It is stopping."),
+        "responses": responses(
+            json_of(fields(status={"const": "ready"}), {"status": "ready"}), PUBLIC
+        ),
     },
     "GET /metrics": {
         "summary": "Give all counts, for Prometheus.",
-        "responses": _responses({"text/plain": {"schema": _TEXT}}, e401=_LIMITS["e401"]),
+        "responses": responses({"text/plain": {"schema": TEXT}}, PRIVATE),
     },
     "GET /openapi.json": {
         "summary": "Give this description in OpenAPI.",
-        "responses": _responses(_json({"type": "object"}), e401=_LIMITS["e401"]),
+        "responses": responses(json_of({"type": "object"}), PRIVATE),
     },
     "GET /docs": {
         "summary": "Show this description.",
-        "responses": _responses({"text/html": {"schema": _TEXT}}, e401=_LIMITS["e401"]),
+        "responses": responses({"text/html": {"schema": TEXT}}, PRIVATE),
     },
 }
 
