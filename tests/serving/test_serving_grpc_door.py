@@ -38,9 +38,16 @@ from viseme.serving.config import TlsConfig
 from viseme.serving.doors.grpc_calls import Arrival, Calls, typed
 from viseme.serving.doors.grpc_door import GrpcDoor
 from viseme.serving.doors.grpc_standard import MAX_WATCHES
+from viseme.serving.limits import Guest
 from viseme.serving.tls import load_tls
-from viseme.wire.messages import v1
-from viseme.wire.services import HEALTH, HEALTH_COMPOSITE, LIST_AVATARS
+from viseme.wire.messages import lipsync, v1
+from viseme.wire.services import HEALTH, HEALTH_COMPOSITE, LIST_AVATARS, Call
+from viseme.wire.tensors import (
+    encode_batch_request,
+    encode_batch_response,
+    parse_batch_request,
+    parse_batch_response,
+)
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
@@ -182,6 +189,24 @@ def test_a_service_that_is_added_is_on_the_first_address_alone(door: OpenDoor) -
     )
     error = refusal(partial(raw(door.composite, LIST_AVATARS), b""))
     assert error.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_the_arrays_of_our_own_client_are_not_copied(house: OpenHouse) -> None:
+    """As those of `np.require(array, requirements="A")` would be if they were not aligned."""
+    probe = Call("tests.Probe", "Ask", lipsync.BatchRequest, lipsync.BatchResponse)
+    aligned: list[bool] = []
+
+    def answer(_: Arrival, __: Guest, data: bytes) -> bytes:
+        tensors = parse_batch_request(data)
+        aligned.extend(array.flags.aligned for array in (tensors.visual, tensors.audio))
+        return encode_batch_response(tensors.visual[: len(tensors.visual) // 2], 1.5, success=True)
+
+    with open_door(house, services=[lambda calls: calls.service(calls.unary(probe, answer))]) as to:
+        for count in (1, 5, 25):
+            data = encode_batch_request(faces(*range(count)), windows(0)[0], count, 16)
+            output = parse_batch_response(raw(to.main, probe)(data, timeout=PATIENCE_S)).output
+            aligned.append(output.flags.aligned)
+    assert aligned == [True] * 9
 
 
 def check(to: grpc.Channel, service: str) -> int:

@@ -18,8 +18,9 @@ class BatchResult:
     """Faces from the network."""
 
     output: NDArray[np.float32]
-    """float32 [B, 3, S, S], 0..1, B G R. A view of the message that brought it: read-only, and it
-    may begin at any byte; `output.copy()` is an array like any other."""
+    """float32 [B, 3, S, S], 0..1, B G R. A view of the message that brought it: read-only, and of
+    other servers than viseme's it may begin at any byte; `output.copy()` is an array like any
+    other."""
     inference_time_ms: float
     """What the server took for it, by its own clock."""
 

@@ -3,6 +3,8 @@
 On the wire a packed `repeated float` is its number, its length and then the very bytes of a NumPy
 array. The generated classes build a Python list of it instead, which takes longer than the network
 does. Here an array is copied once into the message that carries it, and not at all out of it.
+So that no reader needs to copy it to aligned memory either, it begins a multiple of 4 bytes from
+the beginning of the message.
 What is read and written is the same protocol: `tests/wire` holds both to each other.
 """
 
@@ -44,7 +46,8 @@ class BatchTensors:
     """A `BatchRequest` or a `CompositeBatchRequest`, as it came: nothing in it is checked yet.
 
     Both arrays are float32, contiguous, read-only, and as a rule views of the message, which they
-    keep in memory. They may begin at any byte: NumPy copes with that; for code that does not,
+    keep in memory. Those of `encode_batch_request` are aligned where the message is; those of other
+    encoders may begin at any byte. NumPy copes with that; for code that does not,
     `np.require(array, requirements="A")` copies where it has to.
     """
 
@@ -187,11 +190,21 @@ def _text(message: memoryview, field: Field | None) -> str:
 
 
 def _packed(number: int, array: NDArray[np.floating[Any]]) -> tuple[bytes | memoryview, ...]:
-    """Give the pieces of a packed `repeated float`; the array's own bytes where it is float32."""
+    """Give the pieces of a packed `repeated float`; the array's own bytes where it is float32.
+
+    They are a multiple of 4 bytes long, head and values alike, so that values are aligned in a
+    message that begins with such fields. That takes up to three bytes, in two ways that every
+    parser reads: a run of no values before the others, and a length with a leading zero.
+    """
     values = np.ascontiguousarray(array, FLOAT).reshape(-1)
     if not len(values):
         return ()
-    return (_tag(number, WireType.LEN), _varint(values.nbytes), values.view(np.uint8).data)
+    tag, length = _tag(number, WireType.LEN), _varint(values.nbytes)
+    missing = -(len(tag) + len(length)) % FLOAT.itemsize
+    if missing % 2:
+        length = _lengthened(length)
+    nothing = tag + b"\0" if missing >= 2 else b""
+    return (nothing, tag, length, values.view(np.uint8).data)
 
 
 def _number(number: int, value: int) -> bytes:
@@ -211,3 +224,8 @@ def _varint(value: int) -> bytes:
         value >>= 7
     result.append(value)
     return bytes(result)
+
+
+def _lengthened(varint: bytes) -> bytes:
+    """Write a varint with one byte more, whose bits are zeros of the same number."""
+    return varint[:-1] + bytes([varint[-1] | 0x80, 0])
