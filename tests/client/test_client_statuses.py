@@ -59,6 +59,12 @@ def test_every_status_is_one_of_our_errors_with_a_sentence(code: grpc.StatusCode
             f"{ADDRESS} is busy (Concurrent RPC limit exceeded!); try again a little later.",
         ),
         (
+            "CANCELLED",
+            "CANCELLED",
+            "The call was ended (CANCELLED), by this side or by a server that has waited too long "
+            "for it to read or to send.",
+        ),
+        (
             "UNIMPLEMENTED",
             "Method not found!",
             f"{ADDRESS} does not know this call (Method not found!); is it a server of this "

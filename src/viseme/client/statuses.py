@@ -37,7 +37,8 @@ _SENTENCES: Final[dict[grpc.StatusCode, str]] = {
     "send another.",
     grpc.StatusCode.UNIMPLEMENTED: "{address} does not know this call ({details}); is it a server "
     "of this contract?",
-    grpc.StatusCode.CANCELLED: "The call was ended ({details}).",
+    grpc.StatusCode.CANCELLED: "The call was ended ({details}), by this side or by a server that "
+    "has waited too long for it to read or to send.",
 }
 _PLAIN: Final = "The call to {address} failed ({name}: {details}); look at the server's log."
 _TOO_LARGE: Final = "larger than max"

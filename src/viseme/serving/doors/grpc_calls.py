@@ -119,7 +119,12 @@ class Arrival:
             del future
 
     def hang_up(self) -> None:
-        """End the call without an answer, from any thread; its handler finds the client gone."""
+        """End the call without an answer, from any thread; its handler finds the client gone.
+
+        The client gets CANCELLED and no sentence: a status of our own is sent by the handler's
+        thread, which is the one that waits for the client, and gRPC would put it behind the
+        message that the client does not take.
+        """
         self.visit.fields["stalled"] = True
         self._context.cancel()
 
