@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import socket
 from collections.abc import Iterator
 from functools import partial
@@ -33,6 +34,7 @@ from support.grpc_client import (
 )
 from support.house import TOKENS, OpenHouse, played_house, serving
 from support.played_network import PATIENCE_S, PlayedNetwork, faces, windows
+from viseme.client import Client
 from viseme.errors import ConfigError
 from viseme.serving.config import TlsConfig
 from viseme.serving.doors.grpc_calls import Arrival, Calls, typed
@@ -279,6 +281,33 @@ def may_watch(door: OpenDoor) -> bool:
         return bool(next(watch(door.main)) == STATUS.SERVING)
     except grpc.RpcError:
         return False
+
+
+def test_a_connection_without_a_call_is_closed_and_its_client_opens_another(
+    network: PlayedNetwork, tmp_path: Path
+) -> None:
+    config = serving(limits={"connection_idle_s": 0.2})
+    states: queue.SimpleQueue[grpc.ChannelConnectivity] = queue.SimpleQueue()
+    with (
+        played_house(network, tmp_path, config=config) as house,
+        open_door(house) as door,
+        Client(str(door.addresses["grpc"])) as client,
+        channel(door.addresses["grpc"]) as watching,
+    ):
+        watches = watch(watching)  # a call, though nothing is said in it for a long time
+        assert next(watches) == STATUS.SERVING
+        assert client.health().healthy
+        door.main.subscribe(states.put)
+        # Of connections that have been idle as long, one may be kept for twice the time.
+        for _ in range(2):
+            assert health(door.main, HEALTH).healthy
+            while states.get(timeout=PATIENCE_S) is not grpc.ChannelConnectivity.READY:
+                pass
+            assert states.get(timeout=PATIENCE_S) is grpc.ChannelConnectivity.IDLE
+        assert client.health().healthy
+        assert infer(door.main, faces(1), windows(0)[0]).success
+        door.door.drain()
+        assert list(watches) == [STATUS.NOT_SERVING]
 
 
 def reflected(

@@ -137,6 +137,11 @@ class LimitsConfig(_Section):
         default=30,
         description="How long a client may stop reading before it is dropped, in seconds.",
     )
+    connection_idle_s: Seconds = Field(
+        default=300,
+        description="How long a gRPC connection without a call is kept, in seconds; clients "
+        "connect anew with their next one.",
+    )
     grace_s: Seconds = Field(
         default=30,
         description="How long running work may take to finish once the server ends, in seconds.",

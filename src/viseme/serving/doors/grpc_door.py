@@ -10,7 +10,7 @@ from typing import Final
 
 import grpc
 
-from viseme.serving.config import Address, ServerConfig
+from viseme.serving.config import Address, LimitsConfig, ServerConfig
 from viseme.serving.doors.addresses import check_free, unusable
 from viseme.serving.doors.grpc_calls import Calls, HandlerFactory
 from viseme.serving.doors.grpc_lipsync import lip_sync_composite_handlers, lip_sync_handlers
@@ -116,7 +116,7 @@ class GrpcDoor:
     def _server(self) -> grpc.Server:
         return grpc.server(
             self._pool,
-            options=_options(self._config.limits.message_bytes, self._threads),
+            options=_options(self._config.limits, self._threads),
             maximum_concurrent_rpcs=self._threads,
         )
 
@@ -138,16 +138,17 @@ def _name(handler: grpc.GenericRpcHandler) -> str:
     return handler.service_name()
 
 
-def _options(message_bytes: int, calls: int) -> list[tuple[str, int]]:
+def _options(limits: LimitsConfig, calls: int) -> list[tuple[str, int]]:
     return [
-        ("grpc.max_receive_message_length", message_bytes),
-        ("grpc.max_send_message_length", message_bytes),
+        ("grpc.max_receive_message_length", limits.message_bytes),
+        ("grpc.max_send_message_length", limits.message_bytes),
         # gRPC shares ports by default: a second server would be given every other connection.
         ("grpc.so_reuseport", 0),
         # Who connects must have said so, TLS included, after so long; gRPC would wait for 120 s.
         ("grpc.server_handshake_timeout_ms", 20_000),
-        # A connection without a call ends after so long. Clients connect anew with their next one.
-        ("grpc.max_connection_idle_ms", 300_000),
+        # A connection without a call ends after so long, or twice as long where gRPC has just
+        # looked. Clients connect anew with their next one.
+        ("grpc.max_connection_idle_ms", max(1, round(1000 * limits.connection_idle_s))),
         # A client that fell off the net is found out by a ping, and its calls end.
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 20_000),
