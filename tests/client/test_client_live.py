@@ -30,7 +30,13 @@ from viseme.wire import services
 from viseme.wire.messages import v1
 
 LIVE = services.LIVE.path
-OPTIONS = LiveOptions(raw=RawSound(16_000), avatar="anna", pictures=Pictures("png"), start_frame=2)
+OPTIONS = LiveOptions(
+    raw=RawSound(16_000),
+    avatar="anna",
+    pictures=Pictures("png"),
+    start_frame=2,
+    behind_samples=1_600,
+)
 READY = v1.LiveReady(
     avatar="anna",
     width=400,
@@ -74,7 +80,7 @@ class Speaker:
             else:
                 yield b"\xa2\x06\x01a"  # a message of a later version of the contract
                 notice = v1.LiveNotice(
-                    kind=v1.NOTICE_KIND_BEHIND, text="Late.", sample=5, pictures=0
+                    kind=v1.NOTICE_KIND_BEHIND, text="Late.", sample=5, late_samples=7
                 )
                 yield v1.LiveResponse(notice=notice).SerializeToString()
                 ended = v1.SpeechEnded(next_sample=position, next_index=index)
@@ -85,7 +91,7 @@ EVENTS = [
     LivePicture(b"\1\1\1\1", 0, 0, 640, 0),
     Interrupted(640, 1),
     LivePicture(b"\2\2\2\2", 1, 640, 640, 1),
-    LiveNotice("behind", "Late.", 5, 0),
+    LiveNotice("behind", "Late.", 5, 7),
     SpeechEnded(1280, 2),
 ]
 
@@ -115,6 +121,7 @@ def test_what_is_said_and_what_comes(options: ClientOptions, speaker: Speaker) -
         raw=v1.RawSound(rate_hz=16_000, channels=1, format=v1.SAMPLE_FORMAT_S16),
         pictures=v1.PictureOutput(format=v1.PICTURE_FORMAT_PNG, jpeg_quality=90),
         start_frame=2,
+        behind_samples=1_600,
     )
 
 

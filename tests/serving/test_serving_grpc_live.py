@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,7 @@ from support.probes import window_painter
 from support.speech import assert_same_pictures, babble, ping_pong, whole
 from support.tiny_avatar import make_avatar
 from viseme.audio import lookahead_samples
+from viseme.engine import FakeBackend, Tensor
 from viseme.serving.doors.grpc_v1 import v1_handlers
 from viseme.wire.messages import v1
 from viseme.wire.services import LIVE
@@ -186,6 +188,42 @@ def test_pictures_come_as_files(
         image = cv2.imdecode(np.frombuffer(picture.data, np.uint8), cv2.IMREAD_COLOR)
         assert image is not None
         assert image.shape == (360, 400, 3)
+
+
+def test_who_asks_is_told_that_pictures_are_late(painter: Path) -> None:
+    is_slow = False
+
+    def network(inputs: Mapping[str, Tensor]) -> list[Tensor]:
+        if is_slow:
+            time.sleep(0.06 * len(inputs["input"]))  # and a frame is due every 0.04 s
+        return [inputs["input"][:, :3]]
+
+    late_samples = 1_600
+    asks = v1.LiveHello(raw=RAW, pictures=PIXELS, behind_samples=late_samples)
+    speech = sound(babble(1.0))
+    with (
+        open_house(painter, backend=FakeBackend(network)) as house,
+        open_door(house, services=[v1_handlers]) as door,
+    ):
+        is_slow = True
+        with Talk(door.main, v1.LiveRequest(hello=asks), speech) as talk:
+            talk.hang_up()
+            told = list(talk.answers)
+        with Talk(door.main, HELLO, speech) as talk:
+            talk.hang_up()
+            assert not any(answer.HasField("notice") for answer in talk.answers)
+    at = [number for number, answer in enumerate(told) if answer.HasField("notice")]
+    assert 1 <= len(at) < 5  # and not before each of the pictures that are late
+    notice, picture = told[at[0]].notice, told[at[0] + 1].picture
+    assert notice.kind == v1.NOTICE_KIND_BEHIND
+    assert notice.late_samples >= late_samples
+    assert notice.sample == picture.start_sample
+    assert notice.text == (
+        f"Pictures come {notice.late_samples / 16_000:.2f} s later than they are due, since the "
+        "server has too much to do; play that much later, or start another call elsewhere."
+    )
+    shown = pictures_of(told)
+    assert [picture.index for picture in shown] == list(range(len(shown)))
 
 
 def test_a_call_without_a_sound(main: grpc.Channel) -> None:

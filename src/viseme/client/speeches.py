@@ -37,6 +37,9 @@ class LiveOptions:
     pictures: Pictures = field(default_factory=Pictures)
     start_frame: int = 0
     """The avatar's frame to begin with, 0 or more."""
+    behind_samples: int = 0
+    """How late pictures may come before a notice tells of it, in samples of the sound: how much
+    later than `LiveReady.lookahead_samples` it is played. 0 asks for no notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +92,13 @@ class LiveNotice:
     """Something that one may want to know; the call goes on."""
 
     kind: str
-    """`behind`, `skipped`, `closing`, or `unspecified` for one that is newer than this client."""
+    """`behind`, `closing`, or `unspecified` for one that is newer than this client."""
     text: str
     sample: int
-    pictures: int
-    """How many were left out, of `skipped`."""
+    """Of `behind`, the `start_sample` of the picture that is late; of `closing`, how much sound
+    had come."""
+    late_samples: int
+    """By how much the picture is late, of `behind`; see `LiveOptions.behind_samples`."""
 
 
 LiveEvent: TypeAlias = LivePicture | Interrupted | SpeechEnded | LiveNotice
@@ -107,6 +112,7 @@ def hello(options: LiveOptions) -> v1.LiveRequest:
             raw=options.raw.message(),
             pictures=options.pictures.message(),
             start_frame=options.start_frame,
+            behind_samples=options.behind_samples,
         )
     )
 
@@ -165,5 +171,5 @@ def live_event(response: v1.LiveResponse) -> LiveEvent | None:
         notice = response.notice
         name = v1.NoticeKind.DESCRIPTOR.values_by_number.get(notice.kind)
         word = name.name.removeprefix("NOTICE_KIND_").lower() if name else "unspecified"
-        return LiveNotice(word, notice.text, notice.sample, notice.pictures)
+        return LiveNotice(word, notice.text, notice.sample, notice.late_samples)
     return None

@@ -26,6 +26,7 @@ from viseme.audio import FRAME_RATE_HZ, SAMPLE_RATE_HZ, Resampler, lookahead_sam
 from viseme.errors import InputError
 from viseme.rendering import Frame, Renderer
 from viseme.serving.live_events import (
+    Behind,
     Interrupted,
     LiveEvent,
     LivePicture,
@@ -34,6 +35,7 @@ from viseme.serving.live_events import (
 )
 from viseme.serving.live_exchange import ForgottenError, LiveExchange, LiveSpeech
 from viseme.serving.metrics import Metrics
+from viseme.serving.pace import Pace
 from viseme.serving.pictures import PictureOptions, encode_picture, media_type
 from viseme.serving.raw_sound import RawSound
 
@@ -45,6 +47,10 @@ than speech, so that an interrupt need not wait behind them. It takes 2 MB."""
 
 _PIECE_S: Final = 1
 """What is resampled at once, so that no message is held a second time."""
+_BEHIND: Final = (
+    "Pictures come {late_s:.2f} s later than they are due, since the server has too much to do; "
+    "play that much later, or start another call elsewhere."
+)
 _CLOSING: Final = "The server is stopping; start another call, on another server or later."
 
 
@@ -58,6 +64,8 @@ class LiveOptions:
     """What the bytes of its pictures are to be."""
     start_frame: int = 0
     """The avatar's frame to begin with, 0 or more, in the order in which they are played."""
+    behind_samples: int = 0
+    """How late a picture may be without a word, in samples of the sound; 0 for any time."""
     stall_s: float = 30.0
     """How long pictures may wait to be taken, and the session for anything to come or go."""
 
@@ -87,6 +95,8 @@ class LiveSession:
         self._exchange = LiveExchange(
             most_samples=SOUND_AHEAD_S * SAMPLE_RATE_HZ, stall_s=options.stall_s
         )
+        rate_hz = options.sound.rate_hz
+        self._pace = Pace(rate_hz, lookahead_samples(rate_hz))
         self._received = 0
         self._speech: LiveSpeech | None = None
         self._resampler: Resampler | None = None
@@ -168,6 +178,7 @@ class LiveSession:
         """
         self._exchange.hear()
         self._exchange.interrupt()
+        self._pace.skip(self._received)
         self._speech = self._resampler = None
         self._exchange.plan(Interrupted(self._received, 0))
         return not self._exchange.over
@@ -215,10 +226,12 @@ class LiveSession:
         block = self._resampler.push(samples)
         self._received += len(samples)
         self._exchange.add(self._speech, block)
+        self._pace.hear(self._received)
 
     def _end_speech(self) -> None:
         if self._speech is not None and self._resampler is not None:
             self._exchange.end(self._speech, self._resampler.flush())
+            self._pace.end_speech(self._received)
         self._speech = self._resampler = None
 
     def _run(self) -> None:
@@ -242,7 +255,11 @@ class LiveSession:
         frames = self._renderer.frames(self._exchange.blocks(speech), start_frame=start_frame)
         try:
             for frame in frames:
-                self._exchange.give(self._picture(speech, frame), speech)
+                picture = self._picture(speech, frame)
+                events: tuple[LiveEvent, ...] = (*self._notices(picture), picture)
+                for event in events:
+                    with self._pace.resting():
+                        self._exchange.give(event, speech)
         except ForgottenError:
             pass
         finally:
@@ -263,6 +280,15 @@ class LiveSession:
             avatar_frame=frame.avatar_frame,
             data=data,
         )
+
+    def _notices(self, picture: LivePicture) -> tuple[Behind, ...]:
+        """Say before a picture that it is late, if the client has asked for that; not too often."""
+        most = self._options.behind_samples
+        late = self._pace.late_samples(picture.start_sample)
+        if not most or late < most or not self._pace.may_tell():
+            return ()
+        text = _BEHIND.format(late_s=late / self._options.sound.rate_hz)
+        return (Behind(text, picture.start_sample, late),)
 
     def _position(self, frame: int) -> int:
         """Give the time of a speech's frame in the client's samples, rounded to the nearest."""

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-__all__ = ["Closing", "Interrupted", "LiveEvent", "LivePicture", "LiveReady", "SpeechEnded"]
+__all__ = [
+    "Behind",
+    "Closing",
+    "Interrupted",
+    "LiveEvent",
+    "LivePicture",
+    "LiveReady",
+    "SpeechEnded",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,17 @@ class Interrupted:
 
 
 @dataclass(frozen=True, slots=True)
+class Behind:
+    """Pictures are made later than they are due; the next one is that which is late."""
+
+    text: str
+    start_sample: int
+    """That of the picture."""
+    late_samples: int
+    """By how much it is late."""
+
+
+@dataclass(frozen=True, slots=True)
 class Closing:
     """The server is about to end; what is being said may be finished."""
 
@@ -69,4 +88,4 @@ class Closing:
     """How much sound had come until then."""
 
 
-LiveEvent: TypeAlias = LivePicture | SpeechEnded | Interrupted | Closing
+LiveEvent: TypeAlias = LivePicture | SpeechEnded | Interrupted | Behind | Closing

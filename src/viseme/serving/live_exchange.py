@@ -17,7 +17,14 @@ from typing import TypeAlias
 from viseme.audio import Samples
 from viseme.errors import DeadlineError
 from viseme.serving.job_queue import stopping
-from viseme.serving.live_events import Closing, Interrupted, LiveEvent, LivePicture, SpeechEnded
+from viseme.serving.live_events import (
+    Behind,
+    Closing,
+    Interrupted,
+    LiveEvent,
+    LivePicture,
+    SpeechEnded,
+)
 
 __all__ = ["ACTS_AHEAD", "PICTURES_AHEAD", "Act", "ForgottenError", "LiveExchange", "LiveSpeech"]
 
@@ -115,7 +122,7 @@ class LiveExchange:
                 if isinstance(act, LiveSpeech):
                     self._forget(act)
             self._acts = deque(act for act in self._acts if not isinstance(act, LiveSpeech))
-            self._events = deque(e for e in self._events if not isinstance(e, LivePicture))
+            self._events = deque(e for e in self._events if not isinstance(e, LivePicture | Behind))
             self._changed.notify_all()
 
     # For who takes.
@@ -139,7 +146,7 @@ class LiveExchange:
             if isinstance(event, LivePicture):
                 event = replace(event, index=self._pictures_taken)
                 self._pictures_taken += 1
-            elif not isinstance(event, Closing):
+            elif isinstance(event, Interrupted | SpeechEnded):
                 event = replace(event, next_index=self._pictures_taken)
             return event
 
@@ -198,7 +205,7 @@ class LiveExchange:
 
         Args:
             event: what.
-            speech: the one whose picture it is.
+            speech: the one of which it is.
 
         Raises:
             ForgottenError: the speech is forgotten, or all is over.

@@ -85,6 +85,7 @@ def _options(hello: v1.LiveHello, stall_s: float) -> LiveOptions:
         sound=raw_sound(hello.raw),
         pictures=picture_options(hello.pictures),
         start_frame=hello.start_frame,
+        behind_samples=hello.behind_samples,
         stall_s=stall_s,
     )
 

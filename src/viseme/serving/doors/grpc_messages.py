@@ -9,6 +9,7 @@ from viseme.avatar import Avatar
 from viseme.errors import InputError
 from viseme.serving.clips import ClipHeader, ClipPart, ClipPicture, ClipRequest
 from viseme.serving.live_events import (
+    Behind,
     Closing,
     Interrupted,
     LiveEvent,
@@ -162,6 +163,14 @@ def event_message(event: LiveEvent) -> v1.LiveResponse:
             data=event.data,
         )
         return v1.LiveResponse(picture=picture)
+    if isinstance(event, Behind):
+        notice = v1.LiveNotice(
+            kind=v1.NOTICE_KIND_BEHIND,
+            text=event.text,
+            sample=event.start_sample,
+            late_samples=event.late_samples,
+        )
+        return v1.LiveResponse(notice=notice)
     if isinstance(event, Closing):
         kind = v1.NOTICE_KIND_CLOSING
         notice = v1.LiveNotice(kind=kind, text=event.text, sample=event.next_sample)

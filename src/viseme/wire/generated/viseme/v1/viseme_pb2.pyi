@@ -32,7 +32,6 @@ class NoticeKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     NOTICE_KIND_UNSPECIFIED: _ClassVar[NoticeKind]
     NOTICE_KIND_BEHIND: _ClassVar[NoticeKind]
-    NOTICE_KIND_SKIPPED: _ClassVar[NoticeKind]
     NOTICE_KIND_CLOSING: _ClassVar[NoticeKind]
 SAMPLE_FORMAT_UNSPECIFIED: SampleFormat
 SAMPLE_FORMAT_U8: SampleFormat
@@ -48,7 +47,6 @@ CONTAINER_MP4: Container
 CONTAINER_WEBM: Container
 NOTICE_KIND_UNSPECIFIED: NoticeKind
 NOTICE_KIND_BEHIND: NoticeKind
-NOTICE_KIND_SKIPPED: NoticeKind
 NOTICE_KIND_CLOSING: NoticeKind
 
 class ListAvatarsRequest(_message.Message):
@@ -196,16 +194,18 @@ class LiveRequest(_message.Message):
     def __init__(self, hello: _Optional[_Union[LiveHello, _Mapping]] = ..., sound: _Optional[bytes] = ..., interrupt: _Optional[_Union[Interrupt, _Mapping]] = ..., end_of_speech: _Optional[_Union[EndOfSpeech, _Mapping]] = ...) -> None: ...
 
 class LiveHello(_message.Message):
-    __slots__ = ("avatar", "raw", "pictures", "start_frame")
+    __slots__ = ("avatar", "raw", "pictures", "start_frame", "behind_samples")
     AVATAR_FIELD_NUMBER: _ClassVar[int]
     RAW_FIELD_NUMBER: _ClassVar[int]
     PICTURES_FIELD_NUMBER: _ClassVar[int]
     START_FRAME_FIELD_NUMBER: _ClassVar[int]
+    BEHIND_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     avatar: str
     raw: RawSound
     pictures: PictureOutput
     start_frame: int
-    def __init__(self, avatar: _Optional[str] = ..., raw: _Optional[_Union[RawSound, _Mapping]] = ..., pictures: _Optional[_Union[PictureOutput, _Mapping]] = ..., start_frame: _Optional[int] = ...) -> None: ...
+    behind_samples: int
+    def __init__(self, avatar: _Optional[str] = ..., raw: _Optional[_Union[RawSound, _Mapping]] = ..., pictures: _Optional[_Union[PictureOutput, _Mapping]] = ..., start_frame: _Optional[int] = ..., behind_samples: _Optional[int] = ...) -> None: ...
 
 class Interrupt(_message.Message):
     __slots__ = ()
@@ -278,13 +278,13 @@ class SpeechEnded(_message.Message):
     def __init__(self, next_sample: _Optional[int] = ..., next_index: _Optional[int] = ...) -> None: ...
 
 class LiveNotice(_message.Message):
-    __slots__ = ("kind", "text", "sample", "pictures")
+    __slots__ = ("kind", "text", "sample", "late_samples")
     KIND_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_FIELD_NUMBER: _ClassVar[int]
-    PICTURES_FIELD_NUMBER: _ClassVar[int]
+    LATE_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     kind: NoticeKind
     text: str
     sample: int
-    pictures: int
-    def __init__(self, kind: _Optional[_Union[NoticeKind, str]] = ..., text: _Optional[str] = ..., sample: _Optional[int] = ..., pictures: _Optional[int] = ...) -> None: ...
+    late_samples: int
+    def __init__(self, kind: _Optional[_Union[NoticeKind, str]] = ..., text: _Optional[str] = ..., sample: _Optional[int] = ..., late_samples: _Optional[int] = ...) -> None: ...
