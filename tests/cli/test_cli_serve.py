@@ -29,10 +29,10 @@ def get(address: str, path: str) -> str:
 def test_it_says_what_it_serves_and_where_then_answers(run: CommandLine) -> None:
     with serving_process(run.folder, run.environment, *PLAIN) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline().rstrip() for _ in range(7)]
+        lines = [process.stdout.readline().rstrip() for _ in range(8)]
         names = [line.split()[0] for line in lines[1:]]
         assert lines[0].startswith("viseme ")
-        assert names == ["avatars", "network", "grpc", "composite", "http", "limits"]
+        assert names == ["avatars", "network", "grpc", "composite", "http", "limits", "memory"]
         assert "generator.onnx on onnxruntime" in lines[2]
         assert max(map(len, lines)) <= 80
         address = lines[5].split()[1]

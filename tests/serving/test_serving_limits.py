@@ -27,6 +27,13 @@ pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 SMALL = Limits(requests=6, frames=40, request_bytes=1000, message_bytes=500, streams=3, clips=2)
 
 
+def test_what_clients_can_take_of_the_memory_is_told() -> None:
+    assert SMALL.memory_bytes == (6 + 2 + 3) * 500 + 3 * 1000
+    small = Limits(requests=16, request_bytes=2**29, message_bytes=2**26)
+    assert Limits().memory_bytes < 17.5 * 2**30
+    assert small.memory_bytes < 3.1 * 2**30
+
+
 def unknown_rate() -> float:
     return 0.0
 

@@ -118,6 +118,7 @@ def _ready_event(report: ServerReport) -> dict[str, Any]:
             }
             for generator in report.generators
         ],
+        "memory_bytes": report.limits.memory_bytes,
         "seconds": round(report.seconds, 3),
     }
 
@@ -138,4 +139,5 @@ def _ready_rows(report: ServerReport) -> list[tuple[str, str]]:
             f"at once {limits.requests} requests, {limits.frames} frames, {limits.clips} clips, "
             f"{limits.streams} live streams",
         ),
+        ("memory", f"at most {limits.memory_bytes / 2**30:.1f} GiB for what clients send and get"),
     ]

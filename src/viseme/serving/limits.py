@@ -35,7 +35,7 @@ class Load(NamedTuple):
     frames: int = 0
     """Frames that are wanted and not yet given."""
     request_bytes: int = 0
-    """Bytes of messages that are held until they are answered."""
+    """Bytes of messages that have come and are held until they are answered."""
     streams: int = 0
     """Live streams."""
     clips: int = 0
@@ -52,7 +52,11 @@ class Load(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Every bound of a server. The defaults suit a machine of a few cores and 4 GB or more."""
+    """Every bound of a server.
+
+    The defaults suit a machine of a few cores and 4 GB or more, with clients that send what is of
+    use; `memory_bytes` tells what others can make of them.
+    """
 
     requests: int = 64
     """Calls at once, of any kind. Each holds a thread of a door while it lasts."""
@@ -60,8 +64,9 @@ class Limits:
     """Frames that wait or are at work. Sixteen clients with the largest batch want 400; what
     waits longer than some seconds is better refused than kept."""
     request_bytes: int = 2**30
-    """Bytes of requests held at once: as many as those sixteen clients send. Their answers take
-    half as much again."""
+    """Bytes of requests held at once: as many as those sixteen clients send. A body of HTTP counts
+    by the length that it announces, a message of gRPC once it is there, since gRPC tells nothing
+    of one before it is whole."""
     streams: int | None = None
     """Live streams at once. Each takes 25 frames a second before all others, so None stands for
     as many as the machine has time for, which `fitted` finds; until then for one."""
@@ -89,6 +94,19 @@ class Limits:
                 raise ValueError(f"{name} is {value}; it must be a number over 0")
         if self.caller_share > 1:
             raise ValueError(f"caller_share is {self.caller_share}; it must be 1 or less")
+
+    @property
+    def memory_bytes(self) -> int:
+        """The most memory that clients can take together, beside networks, avatars and pipelines.
+
+        Each call that is let in has one message at a time, on its way or held, of `message_bytes`
+        at most; that of a clip or a live stream is there twice while it is read. Of what is held,
+        which is no more than `request_bytes`, there may be arrays of twice the size, if it is JSON
+        of short numbers, and answers of the size. Who is not let in is refused before his message
+        is read, so of him there is a window of the connection and nothing else.
+        """
+        calls = self.requests + self.clips + (self.streams or 1)
+        return calls * self.message_bytes + 3 * self.request_bytes
 
     def fitted(self, frames_per_s: float) -> Limits:
         """Fill in how many live streams there may be on a machine that makes so many frames."""

@@ -117,7 +117,10 @@ class LimitsConfig(_Section):
         default=512, description="Frames that wait or are at work, of all clients."
     )
     request_bytes: Size = Field(
-        default=2**30, description="Bytes of all requests under way together."
+        default=2**30,
+        description="Bytes of all requests that have come and are not answered, together. Messages "
+        "of gRPC that are still on their way are not among them; each of requests may be one, of "
+        "message_bytes. What all of it can come to is told when the server is ready.",
     )
     streams: OptionalCount = Field(
         default=None,
