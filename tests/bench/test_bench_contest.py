@@ -63,7 +63,12 @@ def test_a_work_that_cannot_open_is_told_and_left_out(spec: Spec) -> None:
     there = Entry("plain", "plain", spec, 2)
     refused, score = hold([missing, there], 1, lambda step: None)
     assert "no.onnx" in refused.refused
-    assert refused.figures() == {"name": "missing", "frames": 2, "refused": refused.refused}
+    assert refused.figures() == {
+        "name": "missing",
+        "title": "missing",
+        "frames": 2,
+        "refused": refused.refused,
+    }
     assert len(score.seconds_per_frame) == 1
 
 

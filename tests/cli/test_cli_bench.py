@@ -40,6 +40,10 @@ def test_figures_are_shown_and_written(run: CommandLine, addresses: dict[str, st
     assert rows == [[batch, title] for batch in ("1", "2") for title in titles]
     assert "One client: " in done.stdout
     figures = json.loads((run.folder / "figures.json").read_text("utf-8"))
+    assert run("bench", "report", "figures.json", "-o", "page.md").returncode == 0
+    page = (run.folder / "page.md").read_text("utf-8")
+    assert all(f"| 2 | {title} | " in page for title in titles)
+    assert "2 clients at once, batches of" in page
     assert figures["bench"] == "transport"
     assert figures["options"]["batches"] == [1, 2]
     assert set(figures["machine"]) == {"cpu", "cores"}
@@ -90,6 +94,31 @@ def test_the_engine_is_measured_shown_and_drawn(run: CommandLine) -> None:
     assert (figures["bench"], figures["options"]["network"]) == ("engine", "tiny")
     assert figures["versions"]["onnxruntime"]
     assert cv2.imread(str(run.folder / "engine.png")) is not None
+    done = run("bench", "report", "engine.json", "-o", "page.md")
+    assert (done.returncode, done.stderr) == (0, "Wrote page.md.\n")
+    page = (run.folder / "page.md").read_text("utf-8")
+    assert f"    {figures['command']}\n" in page
+    assert all(f"| 2 | {title} | onnxruntime | " in page for title in titles)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "Cannot read 'figures.json' (No such file or directory); check the path."),
+        ("no JSON", "'figures.json' is no JSON; give a file that --out has written."),
+        ("[]", "This is no measurement of viseme bench (KeyError: 'bench'); give files that"),
+        ('{"bench": "odd"}', "This is no measurement of viseme bench (KeyError: 'odd'); give"),
+    ],
+)
+def test_a_report_of_what_is_no_measurement(
+    content: str | None, said: str, run: CommandLine
+) -> None:
+    if content is not None:
+        (run.folder / "figures.json").write_text(content)
+    done = run("bench", "report", "figures.json")
+    assert done.returncode == 3
+    assert said in done.stderr
+    assert not (run.folder / "performance.md").exists()
 
 
 def test_the_whole_way_is_measured(run: CommandLine) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import shlex
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -30,6 +32,7 @@ def circumstances(bench: str, options: dict[str, Any], packages: Sequence[str]) 
             continue
     return {
         "bench": bench,
+        "command": shlex.join(["viseme", *sys.argv[1:]]),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {"cpu": cpu_model(), "cores": available_cores()},
         "versions": versions,

@@ -67,7 +67,11 @@ class Score:
 
     def figures(self) -> dict[str, Any]:
         """Give it by name, for programs."""
-        known: dict[str, Any] = {"name": self.entry.name, "frames": self.entry.frames}
+        known: dict[str, Any] = {
+            "name": self.entry.name,
+            "title": self.entry.title,
+            "frames": self.entry.frames,
+        }
         if self.refused:
             return {**known, "refused": self.refused}
         return {

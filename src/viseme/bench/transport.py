@@ -132,6 +132,7 @@ class TransportReport:
             {
                 "batch": row.batch,
                 "way": row.way,
+                "title": row.title,
                 "rounds": len(row.samples),
                 "server_ms": row.server_ms.figures(),
                 "overhead_ms": row.overhead_ms.figures(),

@@ -171,3 +171,27 @@ def transport(  # noqa: PLR0913 - one for each option, put together in Transport
     options = TransportOptions(batches=batch_sizes(batches), rounds=rounds, clients=clients)
     server = Server(model, avatar, grpc, http)
     bench_transport(server, data, options, Outputs(out, None, as_json))
+
+
+@bench.command()
+def report(
+    measurements: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="What --out of the other commands has written."),
+    ],
+    *,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="The page, in Markdown.")
+    ] = Path("performance.md"),
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Make a page of measurements, with the commands that repeat them.
+
+    [dim]For example:[/dim]
+
+    viseme bench report engine.json render.json -o docs/performance.md
+    """
+    from viseme.cli.bench_outputs import write_page  # noqa: PLC0415
+
+    write_page(measurements, out, as_json=as_json)

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from viseme.bench.chart import Bar, draw_chart
+from viseme.bench.page import performance_page
 from viseme.bench.spread import Spread
-from viseme.cli.outcome import show_json
+from viseme.cli.outcome import say, show_json
+from viseme.errors import InputError
 from viseme.video.target import output_errors
 
-__all__ = ["Outputs", "quarters"]
+__all__ = ["Outputs", "quarters", "write_page"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +57,29 @@ class Outputs:
 def quarters(spread: Spread) -> str:
     """Show between which values half of the rounds were."""
     return f"{spread.low:.1f}-{spread.high:.1f}"
+
+
+def write_page(measurements: Sequence[Path], out: Path, *, as_json: bool) -> None:
+    """Make a page of files with figures.
+
+    Raises:
+        InputError: a file cannot be read, or is no measurement.
+        OutputError: the page cannot be written.
+    """
+    page = performance_page([_read_figures(path) for path in measurements])
+    with output_errors(out):
+        out.write_text(page, "utf-8")
+    if as_json:
+        show_json({"out": str(out)})
+    else:
+        say(f"Wrote {out}.")
+
+
+def _read_figures(path: Path) -> dict[str, Any]:
+    try:
+        figures = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"Cannot read '{path}' ({error.strerror}); check the path.") from error
+    except ValueError as error:
+        raise InputError(f"'{path}' is no JSON; give a file that --out has written.") from error
+    return dict(figures) if isinstance(figures, dict) else {}

@@ -1,0 +1,124 @@
+"""`docs/performance.md`, made of what was measured; nothing in it is typed by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from viseme.errors import InputError
+
+__all__ = ["performance_page"]
+
+Figures = Mapping[str, Any]
+
+_HEAD: Final = """\
+# How fast it is
+
+Written by `viseme bench report` from measurements; do not edit. Each was made by the command above
+its table, on the machine that is named there. Absolute times are of that machine on that day;
+**ratios** compare what took turns in one run, and are what carries over. The plain reference is
+ONNX Runtime as it comes, one frame after the other, OpenCV and PyAV. Figures are medians over the
+rounds, with the quarters in brackets.
+"""
+
+
+def performance_page(measurements: Sequence[Figures]) -> str:
+    """Write the page of what `--out` wrote in one or more measurements, in their order.
+
+    Raises:
+        InputError: one of them is no measurement of a kind that is known.
+    """
+    return "\n".join([_HEAD, *(_section(figures) for figures in measurements)])
+
+
+def _section(figures: Figures) -> str:
+    try:
+        title, rows = _TABLES[figures["bench"]]
+        versions = ", ".join(f"{name} {number}" for name, number in figures["versions"].items())
+        machine = figures["machine"]
+        lines = [
+            f"## {title}",
+            "",
+            f"    {figures['command']}",
+            "",
+            f"{machine['cores']} cores of {machine['cpu']}, {figures['time'][:10]}; {versions}.",
+            "",
+            *rows(figures),
+        ]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"This is no measurement of viseme bench ({type(error).__name__}: {error}); give files "
+            "that --out has written."
+        ) from error
+    return "\n".join([*lines, ""])
+
+
+def _engine_rows(figures: Figures) -> list[str]:
+    rows = [
+        "| frames | way | back end | frames/s | ms a frame | ratio | MiB | warm-up s | first ms |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for work in figures["works"]:
+        if "refused" in work:
+            rows.append(f"| {work['frames']} | {work['title']} | – | {work['refused']} | | | | | |")
+            continue
+        rows.append(
+            f"| {work['frames']} | {work['title']} | {work['backend']} "
+            f"| {work['frames_per_s']['median']:.1f} | {_spread(work['ms_per_frame'])} "
+            f"| {work['ratio']:.2f} | {work['peak_mib']} | {work['warm_up_s']:.1f} "
+            f"| {work['first_ms']:.0f} |"
+        )
+    return rows
+
+
+def _render_rows(figures: Figures) -> list[str]:
+    rows = [
+        "| speech s | way | back end | frames/s | real-time factor | ratio | MiB |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for work in figures["works"]:
+        if "refused" in work:
+            rows.append(f"| {work['seconds']:g} | {work['title']} | – | {work['refused']} | | | |")
+            continue
+        ratio = f"{work['ratio']:.2f}" if "ratio" in work else ""
+        rows.append(
+            f"| {work['seconds']:g} | {work['title']} | {work['backend']} "
+            f"| {_spread(work['frames_per_s'])} | {work['real_time_factor']:.3f} | {ratio} "
+            f"| {work['peak_mib']} |"
+        )
+    return rows
+
+
+def _transport_rows(figures: Figures) -> list[str]:
+    rows = [
+        "| batch | way | server ms | overhead ms | total ms | overhead in bare |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    rows += [
+        f"| {way['batch']} | {way['title']} | {way['server_ms']['median']:.1f} "
+        f"| {_spread(way['overhead_ms'])} | {way['total_ms']['median']:.1f} "
+        f"| {way['overhead_in_bare']:.2f} |"
+        for way in figures["ways"]
+    ]
+    for batch, ratio in figures["http_in_grpc"].items():
+        rows += ["", f"Batches of {batch}: HTTP/JSON takes {ratio:.1f} times what gRPC takes."]
+    if "clients" in figures:
+        clients = figures["clients"]
+        rows += [
+            "",
+            f"{clients['clients']} clients at once, batches of {clients['batch']}: "
+            f"{_spread(clients['all_frames_per_s'])} frames a second, one client "
+            f"{_spread(clients['one_frames_per_s'])}; ratio {clients['ratio']:.2f}.",
+        ]
+    return rows
+
+
+_TABLES: Final[dict[str, tuple[str, Callable[[Figures], list[str]]]]] = {
+    "engine": ("Running the network", _engine_rows),
+    "render": ("From sound to film", _render_rows),
+    "transport": ("To a server and back", _transport_rows),
+}
+
+
+def _spread(values: Figures) -> str:
+    return f"{values['median']:.1f} ({values['low']:.1f}-{values['high']:.1f})"
