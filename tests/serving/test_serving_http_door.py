@@ -64,6 +64,16 @@ def test_alive_and_ready_until_the_server_is_about_to_end(service: Service) -> N
     assert service("GET", "/livez").status == 200
 
 
+@pytest.mark.parametrize("path", [*PUBLIC, *PRIVATE])
+def test_the_head_of_an_answer_can_be_had_alone(service: Service, path: str) -> None:
+    whole, head = service("GET", path), service("HEAD", path)
+    assert (head.status, head.body) == (whole.status, b"")
+    for name in ("content-type", "etag", "cache-control"):
+        assert head.headers.get(name) == whole.headers.get(name)
+    if path != "/metrics":  # which counts what is asked
+        assert head.headers["content-length"] == str(len(whole.body))
+
+
 def test_avatars_are_described(service: Service) -> None:
     anna = {
         "name": "anna",

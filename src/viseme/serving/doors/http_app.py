@@ -119,6 +119,8 @@ class HttpApp:
             operation_id=named.lower().translate(_TO_NAME),
             **told,
         )
+        if method == "GET":  # the same without the body, which load balancers ask for
+            self.app.add_api_route(path, respond, methods=["HEAD"], include_in_schema=False)
 
     def _description(self) -> dict[str, Any]:
         """Write the description in OpenAPI, with what its operations refer to."""
