@@ -38,8 +38,8 @@ RECIPE = TrainingOptions(
     phases=(
         Phase("hearing", 4000, BatchShape(8, 48, 0), (1.5e-3, 1e-3)),
         Phase("other accents", 8000, BatchShape(8, 48, 0, accent=1.5), (1e-3, 3e-5)),
-        Phase("drawing", 5000, BatchShape(6, 8, 2, accent=1.5), (1.5e-3, 2e-4), True, True),
-        Phase("both", 1000, BatchShape(10, 16, 1, accent=1.5), (2e-4, 1.5e-5)),
+        Phase("drawing", 10000, BatchShape(6, 8, 2, accent=1.5), (1.5e-3, 1e-4), True, True),
+        Phase("both", 2000, BatchShape(10, 16, 1, accent=1.5), (3e-4, 1.5e-5)),
     ),
     seed=7,
 )
