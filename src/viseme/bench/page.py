@@ -1,4 +1,4 @@
-"""`docs/performance.md`, made of what was measured; nothing in it is typed by hand."""
+"""The page of figures, made of what was measured; nothing in it is typed by hand."""
 
 from __future__ import annotations
 
