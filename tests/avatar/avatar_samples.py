@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viseme.avatar import FAMILY_168, About, Box, FrameFormat, save_bundle
+from viseme.avatar.planes import Pixels, whole
 
 FRAME_COUNT = 30
 WIDTH, HEIGHT = 96, 64
@@ -25,13 +26,14 @@ def numbered(index: int) -> NDArray[np.uint8]:
     return frame
 
 
-def number_of(frame: NDArray[np.uint8]) -> int:
+def number_of(frame: Pixels) -> int:
     """Read the number off a picture of `numbered`."""
+    picture = whole(frame)
     number = 0
     for bit in range(_BITS):
         row, col = divmod(bit, WIDTH // _CELL)
         top, left = row * _CELL + _CELL // 2, col * _CELL + _CELL // 2
-        number |= int(frame[top, left, 1] > 128) << bit
+        number |= int(picture[top, left, 1] > 128) << bit
     return number
 
 

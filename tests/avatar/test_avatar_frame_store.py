@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from viseme.avatar.frame_source import FrameSource
 from viseme.avatar.frame_store import FrameStore, chunk_starts
+from viseme.avatar.planes import whole
 from viseme.avatar.readers import Readers, ping_pong, ping_pong_index
 from viseme.avatar.video_source import VideoFrames
 from viseme.avatar.video_target import write_frames
@@ -83,7 +84,7 @@ def test_500_frames_of_1280x720_stay_within_the_budget(open_store: OpenStore) ->
     tracemalloc.start()
     try:
         for index in islice(ping_pong(500), 1200):
-            assert store.frame(index)[0, 0, 0] == index % 251
+            assert whole(store.frame(index))[0, 0, 0] == index % 251
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -132,7 +133,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def test_frames_cannot_be_written_to(open_store: OpenStore) -> None:
-    frame = open_store(DrawnFrames(12)).frame(3)
+    frame = whole(open_store(DrawnFrames(12)).frame(3))
     with pytest.raises(ValueError, match="read-only"):
         frame[0] = 0
 

@@ -16,8 +16,9 @@ from av.video.stream import VideoStream
 from avatar_samples import HEIGHT, WIDTH, number_of, numbered
 from numpy.typing import NDArray
 
-from viseme.avatar.colour import from_bgr, to_bgr
+from viseme.avatar.colour import to_bgr
 from viseme.avatar.image_size import image_size
+from viseme.avatar.planes import Pixels, Planes, whole
 from viseme.avatar.sources import ImageFrames, open_frames
 from viseme.avatar.video_source import VideoFrames
 from viseme.avatar.video_target import write_frames
@@ -36,7 +37,7 @@ def write_video(
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.codec_context.time_base = Fraction(1, 100)
         for index in range(COUNT):
-            frame = from_bgr(numbered(index))
+            frame = Planes.of(numbered(index)).video_frame()
             frame.pts = first_pts + 4 * index + (index % 3 == 2)
             frame.time_base = Fraction(1, 100)
             container.mux(stream.encode(frame))
@@ -59,7 +60,7 @@ def video(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
-def numbers(frames: Iterable[NDArray[np.uint8]]) -> list[int]:
+def numbers(frames: Iterable[Pixels]) -> list[int]:
     return [number_of(frame) for frame in frames]
 
 
@@ -161,7 +162,7 @@ def test_colours_come_back(tmp_path: Path, width: int, height: int) -> None:
     write_frames(path, [picture] * 2, (width, height), 14)
     source = VideoFrames(path)
     for frame in source.decode(0, 2):
-        error = frame.astype(np.float64) - picture
+        error = whole(frame).astype(np.float64) - picture
         assert 10 * np.log10(255**2 / np.mean(error**2)) > 38
         assert np.abs(error.mean(axis=(0, 1))).max() < 0.5  # no cast of colour
     source.close()
@@ -170,7 +171,7 @@ def test_colours_come_back(tmp_path: Path, width: int, height: int) -> None:
 @pytest.mark.parametrize("value", [0, 1, 16, 127, 128, 235, 254, 255])
 def test_greys_come_back_to_within_a_step(value: int) -> None:
     picture = np.full((32, 32, 3), value, np.uint8)
-    back = to_bgr(from_bgr(picture))
+    back = to_bgr(Planes.of(picture).video_frame())
     assert np.abs(back.astype(int) - value).max() <= 1
 
 

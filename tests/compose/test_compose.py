@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from viseme.avatar import FAMILY_168, FAMILY_328, Box, Geometry, crop_inputs
-from viseme.compose import Composer, compose
+from viseme.avatar.planes import Planes
+from viseme.compose import Composer, compose, compose_planes
 from viseme.errors import AvatarError
 
 
@@ -163,3 +164,39 @@ def test_threads_at_once_give_what_one_gives() -> None:
     with ThreadPoolExecutor(8) as pool:
         for expected, result in zip(alone, pool.map(work, jobs), strict=True):
             np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("feather", [0, 16])
+@pytest.mark.parametrize(
+    "box", [Box(31, 22, 261, 252), Box(-40, 100, 201, 341), Box(150, 8, 478, 336)]
+)
+def test_in_planes_the_box_is_as_in_the_picture_and_the_rest_untouched(
+    box: Box, feather: int
+) -> None:
+    before = Planes.of(smooth(360, 400))
+    picture = before.bgr()
+    crop, visual = crop_inputs(before, box, FAMILY_328)
+    prediction = 1 - visual[:3]
+    after = compose_planes(before, box, crop, prediction, FAMILY_328, feather=feather)
+    expected = Planes.of(compose(picture, box, crop, prediction, FAMILY_328, feather=feather))
+    rows, cols = box.overlap(400, 360).frame
+    luma, *chroma = zip(before.parts(), after.parts(), expected.parts(), strict=True)
+    old, new, wanted = (plane.copy() for plane in luma)
+    np.testing.assert_array_equal(new[rows, cols], wanted[rows, cols])
+    new[rows, cols] = old[rows, cols]
+    np.testing.assert_array_equal(new, old)
+    inside = tuple(slice(-(-span.start // 2), span.stop // 2) for span in (rows, cols))
+    reach = tuple(slice(span.start // 2, -(-span.stop // 2)) for span in (rows, cols))
+    for planes in chroma:
+        old, new, wanted = (plane.copy() for plane in planes)
+        np.testing.assert_array_equal(new[inside], wanted[inside])
+        new[reach] = old[reach]
+        np.testing.assert_array_equal(new, old)
+
+
+def test_a_picture_is_composed_and_then_converted() -> None:
+    frame, box = smooth(361, 401), Box(31, 22, 261, 252)
+    crop, visual = crop_inputs(frame, box, FAMILY_328)
+    composed = compose_planes(frame, box, crop, 1 - visual[:3], FAMILY_328)
+    expected = Planes.of(compose(frame, box, crop, 1 - visual[:3], FAMILY_328))
+    np.testing.assert_array_equal(composed.data, expected.data)

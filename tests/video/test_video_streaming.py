@@ -169,7 +169,7 @@ def test_no_pictures_are_no_video() -> None:
 
 def test_a_picture_of_another_size_is_refused() -> None:
     stream = stream_video([np.zeros((4, 4, 3), np.uint8)], None, StreamKind.WEBM, size=SIZE)
-    with pytest.raises(ValueError, match=r"uint8 \(4, 4, 3\), the video has uint8 \(240, 320, 3\)"):
+    with pytest.raises(ValueError, match="a picture is 4x4, the video has 320x240"):
         list(stream)
 
 

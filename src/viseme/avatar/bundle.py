@@ -19,6 +19,7 @@ from viseme.avatar.manifest import (
     read_boxes,
     read_small_file,
 )
+from viseme.avatar.planes import Pixels, whole
 from viseme.avatar.readers import ping_pong
 from viseme.avatar.sources import image_files, open_frames
 from viseme.errors import AvatarError
@@ -92,6 +93,12 @@ class Avatar:
             IndexError: there is no such frame.
             AvatarError: it is damaged, or the avatar is closed.
         """
+        frame = whole(self.pixels(index))
+        frame.flags.writeable = False
+        return frame
+
+    def pixels(self, index: int) -> Pixels:
+        """Return frame `index` as it is held, read-only; errors as of `frame`."""
         return self.frames.frame(index)
 
     def ping_pong(self, start: int = 0) -> Iterator[int]:

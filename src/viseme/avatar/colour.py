@@ -7,6 +7,8 @@ the same matrices and the same place for chroma samples, so a bundle's frames co
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import cv2
@@ -16,7 +18,17 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import av
 
-__all__ = ["BT709", "LIMITED_RANGE", "from_bgr", "to_bgr"]
+__all__ = [
+    "BT709",
+    "BT709_LIMITED",
+    "LIMITED_RANGE",
+    "Colours",
+    "colours_of",
+    "pixel_format",
+    "plane_of",
+    "to_bgr",
+    "widened",
+]
 
 # Values of ITU-T H.273, which FFmpeg uses as they are.
 BT709 = 1
@@ -29,69 +41,97 @@ _FULL_RANGE = 2
 _HD_HEIGHT = 720
 """Videos that do not say are BT.709 from this height on, BT.601 below, as players assume."""
 
-_BT709_WEIGHTS = (0.2126, 0.0722)
+Plane = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """How Y, Cb, Cr stand for colours."""
+
+    red: float
+    """How much red counts towards brightness."""
+    blue: float
+    """How much blue does; green has the rest."""
+    full: bool
+    """Whether all of 0..255 is used, and not a part of it."""
+
+    def to_bgr(self, luma: Plane, cb: Plane, cr: Plane) -> NDArray[np.uint8]:
+        """Convert planes of one size, [H, W] each, to uint8 [H, W, 3] in B, G, R."""
+        return np.asarray(cv2.transform(cv2.merge([luma, cb, cr]), _matrix_to_bgr(self)), np.uint8)
+
+    def from_bgr(self, picture: NDArray[np.uint8]) -> tuple[Plane, Plane, Plane]:
+        """Convert uint8 [H, W, 3] in B, G, R to Y [H, W], and Cb and Cr at half the size."""
+        height, width = picture.shape[:2]
+        luma, *chroma = cv2.split(cv2.transform(picture, _matrix_from_bgr(self)))
+        half = (width // 2, height // 2)
+        blue, red = (cv2.resize(plane, half, interpolation=cv2.INTER_AREA) for plane in chroma)
+        return luma, blue, red  # type: ignore[return-value] # OpenCV names no element types
+
+
+BT709_LIMITED = Colours(red=0.2126, blue=0.0722, full=False)
+"""What we write, and what most videos of 720 lines and more are."""
 _BT601_WEIGHTS = (0.299, 0.114)
-"""How much red and blue count towards brightness; green has the rest."""
+
+
+def colours_of(described: av.VideoFrame | av.VideoCodecContext) -> Colours:
+    """Tell what the planes of a decoded frame, or of a stream's frames, stand for."""
+    full = described.color_range == _FULL_RANGE or pixel_format(described).startswith("yuvj")
+    if _is_bt601(int(described.colorspace), described.height):
+        return Colours(*_BT601_WEIGHTS, full)
+    return Colours(BT709_LIMITED.red, BT709_LIMITED.blue, full)
+
+
+def pixel_format(described: av.VideoFrame | av.VideoCodecContext) -> str:
+    """Name how the pixels lie, as FFmpeg calls it."""
+    return described.format.name if described.format else ""
 
 
 def to_bgr(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """Return the picture of a decoded video frame: uint8 [H, W, 3], B, G, R."""
+    """Return the picture of a decoded video frame of any kind: uint8 [H, W, 3], B, G, R."""
     if frame.format.is_rgb:
         return np.ascontiguousarray(frame.to_ndarray(format="bgr24"))
-    full = frame.color_range == _FULL_RANGE or frame.format.name.startswith("yuvj")
-    weights = _weights(int(frame.colorspace), frame.height)
+    colours = colours_of(frame)
     if frame.format.name not in ("yuv420p", "yuvj420p"):
-        frame = frame.reformat(format="yuvj420p" if full else "yuv420p")
+        frame = frame.reformat(format="yuvj420p" if colours.full else "yuv420p")
     size = (frame.width, frame.height)
-    luma, *chroma = (_plane(frame, number) for number in range(3))
-    wide = [cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in chroma]
-    matrix, offset = _from_bgr_matrix(weights, full=full)
-    inverse = np.linalg.inv(matrix)
-    affine = np.hstack([inverse, (-inverse @ offset)[:, None]])
-    return np.asarray(cv2.transform(cv2.merge([luma, *wide]), affine), np.uint8)
+    luma, *chroma = (plane_of(frame, number) for number in range(3))
+    return colours.to_bgr(luma, *(widened(plane, size) for plane in chroma))
 
 
-def from_bgr(picture: NDArray[np.uint8]) -> av.VideoFrame:
-    """Return a BT.709 limited-range yuv420p video frame of a picture.
-
-    Args:
-        picture: uint8 [H, W, 3], B, G, R; H and W even.
-    """
-    import av  # noqa: PLC0415 -- loaded when a video is, not with the package
-
-    height, width = picture.shape[:2]
-    matrix, offset = _from_bgr_matrix(_BT709_WEIGHTS, full=False)
-    planes = list(cv2.split(cv2.transform(picture, np.hstack([matrix, offset[:, None]]))))
-    half = (width // 2, height // 2)
-    planes[1:] = [cv2.resize(p, half, interpolation=cv2.INTER_AREA) for p in planes[1:]]
-    stacked = np.concatenate([plane.reshape(-1) for plane in planes])
-    frame = av.VideoFrame.from_ndarray(stacked.reshape(height * 3 // 2, width), format="yuv420p")
-    frame.colorspace = BT709
-    frame.color_range = LIMITED_RANGE
-    return frame
+def widened(plane: Plane, size: tuple[int, int]) -> Plane:
+    """Bring a plane of colour to the size (width, height) of its picture."""
+    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def _weights(colorspace: int, height: int) -> tuple[float, float]:
+def plane_of(frame: av.VideoFrame, number: int) -> Plane:
+    """Return one plane without the padding at the ends of its rows; a view of the frame."""
+    plane = frame.planes[number]
+    rows: Plane = np.frombuffer(memoryview(plane), np.uint8)
+    return rows.reshape(-1, plane.line_size)[: plane.height, : plane.width]
+
+
+def _is_bt601(colorspace: int, height: int) -> bool:
     if colorspace == _UNSPECIFIED:
-        return _BT709_WEIGHTS if height >= _HD_HEIGHT else _BT601_WEIGHTS
-    return _BT601_WEIGHTS if colorspace in (_BT470BG, _SMPTE170M) else _BT709_WEIGHTS
+        return height < _HD_HEIGHT
+    return colorspace in (_BT470BG, _SMPTE170M)
 
 
-def _from_bgr_matrix(
-    weights: tuple[float, float], *, full: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return matrix and offset that turn B, G, R into Y, Cb, Cr, all 0..255 (ITU-T H.273, 8.3)."""
-    red, blue = weights
+@lru_cache(maxsize=8)
+def _matrix_from_bgr(colours: Colours) -> NDArray[np.float64]:
+    """Return [3, 4] that turns B, G, R, 1 into Y, Cb, Cr, all 0..255 (ITU-T H.273, 8.3)."""
+    red, blue = colours.red, colours.blue
     luma = np.array([blue, 1 - red - blue, red])
     cb = (np.array([1.0, 0.0, 0.0]) - luma) / (2 * (1 - blue))
     cr = (np.array([0.0, 0.0, 1.0]) - luma) / (2 * (1 - red))
-    luma_scale, chroma_scale = (1.0, 1.0) if full else (219 / 255, 224 / 255)
-    matrix = np.stack([luma * luma_scale, cb * chroma_scale, cr * chroma_scale])
-    return matrix, np.array([0.0 if full else 16.0, 128.0, 128.0])
+    luma_scale, chroma_scale = (1.0, 1.0) if colours.full else (219 / 255, 224 / 255)
+    offset = [0.0 if colours.full else 16.0, 128.0, 128.0]
+    rows = np.stack([luma * luma_scale, cb * chroma_scale, cr * chroma_scale])
+    return np.column_stack([rows, offset])
 
 
-def _plane(frame: av.VideoFrame, number: int) -> NDArray[np.uint8]:
-    """Return one plane without the padding at the ends of its rows; a view of the frame."""
-    plane = frame.planes[number]
-    rows: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8)
-    return rows.reshape(-1, plane.line_size)[: plane.height, : plane.width]
+@lru_cache(maxsize=8)
+def _matrix_to_bgr(colours: Colours) -> NDArray[np.float64]:
+    """Return [3, 4] that turns Y, Cb, Cr, 1 into B, G, R."""
+    matrix, offset = np.hsplit(_matrix_from_bgr(colours), [3])
+    inverse = np.linalg.inv(matrix)
+    return np.hstack([inverse, -inverse @ offset])

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viseme.avatar.geometry import Box, Geometry
+from viseme.avatar.planes import Pixels, cut, size_of
 
 __all__ = ["crop_face", "crop_inputs", "visual_input"]
 
 
 def crop_face(
-    frame: NDArray[np.uint8], box: Box, geometry: Geometry, out: NDArray[np.uint8] | None = None
+    frame: Pixels, box: Box, geometry: Geometry, out: NDArray[np.uint8] | None = None
 ) -> NDArray[np.uint8]:
     """Cut the box out of a frame and resize it (bicubic) to the crop of the family.
 
@@ -23,7 +24,7 @@ def crop_face(
     then sees a whole face of the right proportions. These made-up pixels are never pasted back.
 
     Args:
-        frame: uint8 [H, W, 3], B, G, R; not changed.
+        frame: uint8 [H, W, 3], B, G, R, or in planes; not changed.
         box: the square around the face.
         geometry: the family of the network.
         out: where to write, uint8 [crop, crop, 3], contiguous; a new array by default.
@@ -34,9 +35,8 @@ def crop_face(
     Raises:
         AvatarError: the box lies outside the frame.
     """
-    height, width = frame.shape[:2]
-    overlap = box.overlap(width, height)
-    face = frame[overlap.frame]
+    overlap = box.overlap(*size_of(frame))
+    face = cut(frame, overlap.frame)
     if face.shape[:2] != (box.side, box.side):
         rows, cols = overlap.box
         face = cv2.copyMakeBorder(  # type: ignore[assignment]
@@ -80,7 +80,7 @@ def visual_input(
 
 
 def crop_inputs(
-    frame: NDArray[np.uint8],
+    frame: Pixels,
     box: Box,
     geometry: Geometry,
     out: tuple[NDArray[np.uint8], NDArray[np.float32]] | None = None,
@@ -88,7 +88,7 @@ def crop_inputs(
     """Make the crop and the network's visual input of one frame.
 
     Args:
-        frame: uint8 [H, W, 3], B, G, R; not changed.
+        frame: uint8 [H, W, 3], B, G, R, or in planes; not changed.
         box: the square around the face.
         geometry: the family of the network.
         out: a pair of arrays to write into, shaped as the results; new ones by default.

@@ -5,8 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
-import numpy as np
-from numpy.typing import NDArray
+from viseme.avatar.planes import Pixels
 
 __all__ = ["FrameSource"]
 
@@ -23,12 +22,22 @@ class FrameSource(ABC):
     """Width and height in pixels."""
     count: int
     """Number of frames."""
+    planar: bool = False
+    """Whether frames stay in planes."""
     entries: tuple[int, ...]
     """Indices of the frames that decoding can begin at, ascending; the first is 0."""
 
+    @property
+    def frame_bytes(self) -> int:
+        """The memory that a frame takes."""
+        width, height = self.size
+        return width * height * 3 // (2 if self.planar else 1)
+
     @abstractmethod
-    def decode(self, start: int, stop: int) -> Iterator[NDArray[np.uint8]]:
-        """Give frames `start` to `stop` (half-open), each a new uint8 [H, W, 3] in B, G, R.
+    def decode(self, start: int, stop: int) -> Iterator[Pixels]:
+        """Give frames `start` to `stop` (half-open), each a new one.
+
+        They are `Planes` where `planar` says so, else uint8 [H, W, 3] in B, G, R.
 
         Raises:
             AvatarError: a frame is missing or damaged.

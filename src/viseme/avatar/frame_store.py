@@ -15,10 +15,8 @@ from concurrent.futures import Future
 from itertools import pairwise
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from viseme.avatar.frame_source import FrameSource
+from viseme.avatar.planes import Pixels, freeze, size_of
 from viseme.avatar.readers import Readers
 from viseme.errors import AvatarError
 
@@ -33,7 +31,7 @@ _SHARES = 4
 
 _CLOSED = "The avatar has been closed; load it again."
 
-_Frames = list[NDArray[np.uint8]]
+_Frames = list[Pixels]
 
 
 class FrameStore:
@@ -51,8 +49,8 @@ class FrameStore:
         self._shelf = _Shelf(source, budget_bytes)
         self._end = weakref.finalize(self, _Shelf.stop, self._shelf)
 
-    def frame(self, index: int) -> NDArray[np.uint8]:
-        """Return frame `index`: uint8 [H, W, 3], B, G, R, read-only.
+    def frame(self, index: int) -> Pixels:
+        """Return frame `index`, read-only: as the source gives it.
 
         Raises:
             IndexError: there is no such frame.
@@ -89,9 +87,8 @@ class _Shelf:
     """
 
     def __init__(self, source: FrameSource, budget_bytes: int) -> None:
-        width, height = source.size
         self._source = source
-        self._frame_bytes = 3 * width * height
+        self._frame_bytes = source.frame_bytes
         self._budget_bytes = max(budget_bytes, _SHARES * self._frame_bytes)
         longest = self._budget_bytes // (_SHARES * self._frame_bytes)
         self._starts = chunk_starts(source.entries, source.count, longest)
@@ -109,7 +106,7 @@ class _Shelf:
         self.peak_bytes = 0
         self.decoded_frames = 0
 
-    def frame(self, index: int) -> NDArray[np.uint8]:
+    def frame(self, index: int) -> Pixels:
         chunk = self._chunk_of(index)
         future: Future[_Frames] | None = None
         with self._changed:
@@ -248,17 +245,17 @@ class _Shelf:
         return True
 
     def _decode(self, chunk: int) -> _Frames:
-        width, height = self._source.size
+        expected = self._source.size
         frames: _Frames = []
         span = self._ranges[chunk]
         for frame in self._source.decode(span.start, span.stop):
-            if frame.shape != (height, width, 3):
+            if (found := size_of(frame)) != expected:
                 raise AvatarError(
                     f"{self._source.name}: frame {span.start + len(frames)} is "
-                    f"{frame.shape[1]}x{frame.shape[0]}, the first is {width}x{height}; "
+                    f"{found[0]}x{found[1]}, the first is {expected[0]}x{expected[1]}; "
                     "get the avatar again."
                 )
-            frame.flags.writeable = False
+            freeze(frame)
             frames.append(frame)
         self.decoded_frames += len(frames)
         return frames

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import av
-import numpy as np
-from numpy.typing import NDArray
 
 from viseme.avatar.colour import to_bgr
 from viseme.avatar.frame_source import FrameSource
+from viseme.avatar.planes import Pixels, Planes
 from viseme.errors import AvatarError
 
 if TYPE_CHECKING:
@@ -49,12 +48,13 @@ class VideoFrames(FrameSource):
         self.name = path.name
         self._path = path
         self._container: InputContainer | None = None
-        self._running: Iterator[tuple[int, NDArray[np.uint8]]] | None = None
+        self._running: Iterator[tuple[int, Pixels]] | None = None
         self._next = -1
         try:
             with _translated(self.name):
                 stream = self._open()
                 self.size = (stream.codec_context.width, stream.codec_context.height)
+                self.planar = Planes.can_hold(stream.codec_context)
                 packets = sorted(self._scan(stream))
             self._number_frames(packets)
         except AvatarError:
@@ -74,7 +74,7 @@ class VideoFrames(FrameSource):
         if self.entries[:1] != (0,) or len(self._number) != self.count:
             raise AvatarError(_no_frames(self.name))
 
-    def decode(self, start: int, stop: int) -> Iterator[NDArray[np.uint8]]:
+    def decode(self, start: int, stop: int) -> Iterator[Pixels]:
         """Give frames `start` to `stop`; see `FrameSource.decode`.
 
         Going on where the last call ended needs no seeking.
@@ -125,7 +125,7 @@ class VideoFrames(FrameSource):
             dts = packet.dts if packet.dts is not None else packet.pts
             yield _Packet(packet.pts, dts, packet.is_keyframe, shown)
 
-    def _run_from(self, start: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    def _run_from(self, start: int) -> Iterator[tuple[int, Pixels]]:
         """Decode from `start` to the end: numbers and pictures."""
         if self._container is None:
             self._open()
@@ -142,10 +142,13 @@ class VideoFrames(FrameSource):
         """Return a decoded frame's place, or -1 for one that is not shown."""
         return -1 if frame.pts is None else self._number.get(frame.pts, -1)
 
-    def _picture(self, frame: av.VideoFrame, number: int) -> NDArray[np.uint8]:
+    def _picture(self, frame: av.VideoFrame, number: int) -> Pixels:
         if frame.is_corrupt or (frame.width, frame.height) != self.size:
             raise self._damaged_at(number)
-        return to_bgr(frame)
+        if not self.planar:
+            return to_bgr(frame)
+        # The stream may have promised what not all of its frames are.
+        return Planes.decoded(frame) or Planes.of(to_bgr(frame))
 
     def _damaged_at(self, number: int) -> AvatarError:
         return AvatarError(

@@ -9,7 +9,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from viseme.avatar.colour import BT709, LIMITED_RANGE, from_bgr
+from viseme.avatar.colour import BT709, LIMITED_RANGE
+from viseme.avatar.planes import Planes
 from viseme.errors import OutputError
 
 __all__ = ["write_frames"]
@@ -59,7 +60,7 @@ def write_frames(
             context.colorspace = context.color_primaries = context.color_trc = BT709
             context.color_range = LIMITED_RANGE
             for count, picture in enumerate(frames, start=1):
-                frame = from_bgr(picture)
+                frame = Planes.of(picture).video_frame()
                 frame.pts = count - 1
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))

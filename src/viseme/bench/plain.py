@@ -37,6 +37,8 @@ class PlainReference:
         )
         self._visual, self._audio = (tensor.name for tensor in by_channels)
         self._geometry = geometry
+        self._frames: dict[int, Picture] = {}
+        """All that were seen, whatever memory they take."""
 
     def infer(
         self, visual: NDArray[np.float32], window: NDArray[np.float32]
@@ -71,7 +73,9 @@ class PlainReference:
             mel, lambda patches: np.asarray(encoder.run(None, {mel_name: patches})[0])
         )
         for index, window in zip(avatar.ping_pong(), audio.windows(features), strict=False):
-            yield self.speak(avatar.frame(index), avatar.box(index), window)
+            if index not in self._frames:
+                self._frames[index] = avatar.frame(index)
+            yield self.speak(self._frames[index], avatar.box(index), window)
 
 
 def encode_plainly(frames: Iterable[Picture], speech: Path, out: Path, avatar: Avatar) -> int:

@@ -1,5 +1,5 @@
 """A prediction, a box and a frame become a finished frame."""
 
-from viseme.compose.composer import Composer, compose
+from viseme.compose.composer import Composer, compose, compose_planes
 
-__all__ = ["Composer", "compose"]
+__all__ = ["Composer", "compose", "compose_planes"]

@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viseme.avatar import Box, Geometry
+from viseme.avatar.geometry import Overlap
+from viseme.avatar.planes import Pixels, Planes, size_of
 
-__all__ = ["Composer", "compose"]
+__all__ = ["Composer", "compose", "compose_planes"]
 
 
 class Composer:
@@ -58,19 +60,65 @@ class Composer:
         Raises:
             AvatarError: the box lies outside the frame.
         """
-        height, width = frame.shape[:2]
-        overlap = box.overlap(width, height)
-        face = self._paint(box, crop, prediction)[overlap.box]
+        overlap = box.overlap(*size_of(frame))
         if out is None:
             out = np.empty_like(frame)
         np.copyto(out, frame)
-        target = out[overlap.frame]
+        self._paste(out[overlap.frame], box, overlap, crop, prediction, feather)
+        return out
+
+    def compose_planes(
+        self,
+        frame: Planes,
+        box: Box,
+        crop: NDArray[np.uint8],
+        prediction: NDArray[np.float32],
+        *,
+        feather: int = 0,
+    ) -> Planes:
+        """Paste a predicted face into a frame that is held in planes.
+
+        What the box does not reach is copied as it is; what it reaches is what `compose` gives
+        for the frame in B, G, R, converted.
+
+        Args:
+            frame: not changed.
+            box: as for `compose`, like all that follows.
+            crop: uint8 [crop, crop, 3].
+            prediction: float32 [3, inner, inner].
+            feather: in pixels of the frame.
+
+        Returns:
+            A new frame.
+
+        Raises:
+            AvatarError: the box lies outside the frame.
+        """
+        overlap = box.overlap(*size_of(frame))
+        rows, cols = overlap.frame
+        area = _even(rows), _even(cols)
+        within = _counted_from(rows, area[0].start), _counted_from(cols, area[1].start)
+        picture = frame.bgr(area)
+        self._paste(picture[within], box, overlap, crop, prediction, feather)
+        composed = frame.copy()
+        composed.paint(picture, area, within)
+        return composed
+
+    def _paste(
+        self,
+        target: NDArray[np.uint8],
+        box: Box,
+        overlap: Overlap,
+        crop: NDArray[np.uint8],
+        prediction: NDArray[np.float32],
+        feather: int,
+    ) -> None:
+        """Put the new face over the old one, which is `target`."""
+        face = self._paint(box, crop, prediction)[overlap.box]
         if feather > 0:
-            weight = _feather_weight(box.side, self.geometry, feather)[overlap.box]
-            _blend(target, face, weight)
+            _blend(target, face, _feather_weight(box.side, self.geometry, feather)[overlap.box])
         else:
             target[:] = face
-        return out
 
     def _paint(
         self, box: Box, crop: NDArray[np.uint8], prediction: NDArray[np.float32]
@@ -110,11 +158,26 @@ def compose(
     out: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.uint8]:
     """Paste a predicted face into a frame; see `Composer.compose`. Safe from any thread."""
-    composers = _threads_own.composers
-    composer = composers.get(geometry)
-    if composer is None:
-        composer = composers[geometry] = Composer(geometry)
-    return composer.compose(frame, box, crop, prediction, feather=feather, out=out)
+    return _composer(geometry).compose(frame, box, crop, prediction, feather=feather, out=out)
+
+
+def compose_planes(
+    frame: Pixels,
+    box: Box,
+    crop: NDArray[np.uint8],
+    prediction: NDArray[np.float32],
+    geometry: Geometry,
+    *,
+    feather: int = 0,
+) -> Planes:
+    """Paste a predicted face into a frame, for an encoder; safe from any thread.
+
+    See `Composer.compose_planes`; a frame in B, G, R is composed so and converted as a whole.
+    """
+    composer = _composer(geometry)
+    if isinstance(frame, Planes):
+        return composer.compose_planes(frame, box, crop, prediction, feather=feather)
+    return Planes.of(composer.compose(frame, box, crop, prediction, feather=feather))
 
 
 class _ThreadsOwn(threading.local):
@@ -125,6 +188,23 @@ class _ThreadsOwn(threading.local):
 
 
 _threads_own = _ThreadsOwn()
+
+
+def _composer(geometry: Geometry) -> Composer:
+    composers = _threads_own.composers
+    composer = composers.get(geometry)
+    if composer is None:
+        composer = composers[geometry] = Composer(geometry)
+    return composer
+
+
+def _even(span: slice) -> slice:
+    """Return the smallest span around another whose ends are even: that of whole samples."""
+    return slice(span.start // 2 * 2, (span.stop + 1) // 2 * 2)
+
+
+def _counted_from(span: slice, start: int) -> slice:
+    return slice(span.start - start, span.stop - start)
 
 
 @lru_cache(maxsize=64)

@@ -5,12 +5,13 @@ its place in `viseme` once imported.
 """
 
 from viseme.rendering.options import RenderOptions
-from viseme.rendering.renderer import Frame, Networks, Renderer, render
+from viseme.rendering.renderer import Frame, Networks, PlanarFrame, Renderer, render
 from viseme.rendering.speech import Speech
 
 __all__ = [
     "Frame",
     "Networks",
+    "PlanarFrame",
     "RenderOptions",
     "Renderer",
     "Speech",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +18,15 @@ from viseme.audio import FRAME_RATE_HZ, Samples, WindowStream
 from viseme.audio.features import Encode
 from viseme.audio.windows import WINDOW_SHAPE
 from viseme.avatar import Avatar, Box, Geometry, crop_inputs, load_avatar
-from viseme.compose import compose
+from viseme.avatar.planes import Pixels, Planes, whole
+from viseme.compose import compose, compose_planes
 from viseme.engine import AudioEncoder, Backend, Inferencer, ModelInfo, Predictor, WarmUp
 from viseme.errors import ModelError
 from viseme.rendering.options import RenderOptions
 from viseme.rendering.speech import Speech, open_speech
 from viseme.rendering.stage import Stage
 
-__all__ = ["Frame", "Networks", "Renderer", "render"]
+__all__ = ["Frame", "Networks", "PlanarFrame", "Renderer", "render"]
 
 _WINDOWS_AHEAD = 50  # two seconds of speech; a window takes 32 KB
 _FACES_AHEAD = 4  # a visual input takes 2.5 MB
@@ -47,6 +48,19 @@ class Frame:
     """How many seconds it took to put the face into it."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PlanarFrame:
+    """A finished frame as encoders of video take it."""
+
+    planes: Planes
+    """The caller's to keep and change; its width and height are even, whatever the avatar's are."""
+    index: int
+    """This and what follows as of `Frame`."""
+    time_s: float
+    avatar_frame: int
+    composing_s: float = 0.0
+
+
 class Networks(NamedTuple):
     """Networks that others have open, for a renderer to use and to leave open."""
 
@@ -60,7 +74,7 @@ class _Face(NamedTuple):
     """What is known of a frame before it speaks."""
 
     number: int
-    frame: NDArray[np.uint8]
+    frame: Pixels
     box: Box
     crop: NDArray[np.uint8]
     visual: NDArray[np.float32]
@@ -159,14 +173,59 @@ class Renderer:
             start_frame: in place of the options' own, so that the avatar's movement goes on from
                 one speech to the next.
         """
-        options = self._options
-        start = options.start_frame if start_frame is None else start_frame
+        with closing(self._spoken(samples, start_frame, self._avatar.frame)) as spoken:
+            for index, face, prediction in spoken:
+                start_s = time.perf_counter()
+                image = compose(
+                    whole(face.frame),
+                    face.box,
+                    face.crop,
+                    prediction,
+                    self._geometry,
+                    feather=self._options.feather,
+                )
+                yield Frame(image, *_told(index, face, start_s))
+
+    def planar_frames(
+        self, samples: Iterable[Samples], *, start_frame: int | None = None
+    ) -> Generator[PlanarFrame, None, None]:
+        """Give the same frames for an encoder of video, as it takes them; see `frames`.
+
+        Of frames that are held in planes only the box around the face is ever converted, and what
+        lies outside it stays what it was in the avatar's own video.
+        """
+        with closing(self._spoken(samples, start_frame, self._avatar.pixels)) as spoken:
+            for index, face, prediction in spoken:
+                start_s = time.perf_counter()
+                planes = compose_planes(
+                    face.frame,
+                    face.box,
+                    face.crop,
+                    prediction,
+                    self._geometry,
+                    feather=self._options.feather,
+                )
+                yield PlanarFrame(planes, *_told(index, face, start_s))
+
+    def _spoken(
+        self,
+        samples: Iterable[Samples],
+        start_frame: int | None,
+        pixels: Callable[[int], Pixels],
+    ) -> Generator[tuple[int, _Face, NDArray[np.float32]], None, None]:
+        """Give each frame's number, what it was before it spoke, and its new face.
+
+        Of the avatar's frames, that of a number is what `pixels` gives for it.
+        """
+        start = self._options.start_frame if start_frame is None else start_frame
         waiting: deque[_Face] = deque()
         with ExitStack() as stack:
             windows = stack.enter_context(
                 Stage(self._windows(samples), ahead=_WINDOWS_AHEAD, name="audio")
             )
-            faces = stack.enter_context(Stage(self._faces(start), ahead=_FACES_AHEAD, name="faces"))
+            faces = stack.enter_context(
+                Stage(self._faces(start, pixels), ahead=_FACES_AHEAD, name="faces")
+            )
 
             def pairs() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
                 # The generator takes pairs in order and gives predictions in the same order.
@@ -176,18 +235,7 @@ class Renderer:
 
             predictions = stack.enter_context(closing(self._generator.map(pairs())))
             for index, prediction in enumerate(predictions):
-                face = waiting.popleft()
-                start_s = time.perf_counter()
-                image = compose(
-                    face.frame,
-                    face.box,
-                    face.crop,
-                    prediction,
-                    self._geometry,
-                    feather=options.feather,
-                )
-                composing_s = time.perf_counter() - start_s
-                yield Frame(image, index, index / FRAME_RATE_HZ, face.number, composing_s)
+                yield index, waiting.popleft(), prediction
 
     def _open(self, stack: ExitStack) -> None:
         options = self._options
@@ -220,12 +268,17 @@ class Renderer:
             yield from stream.push(block)
         yield from stream.flush()
 
-    def _faces(self, start: int) -> Iterator[_Face]:
+    def _faces(self, start: int, pixels: Callable[[int], Pixels]) -> Iterator[_Face]:
         """Give the avatar's frames in their order from a place in it, without end."""
         for index in self._avatar.ping_pong(start):
-            frame, box = self._avatar.frame(index), self._avatar.box(index)
+            frame, box = pixels(index), self._avatar.box(index)
             crop, visual = crop_inputs(frame, box, self._geometry)
             yield _Face(index, frame, box, crop, visual)
+
+
+def _told(index: int, face: _Face, start_s: float) -> tuple[int, float, int, float]:
+    """Return what a finished frame tells of itself, its composing begun at a time."""
+    return index, index / FRAME_RATE_HZ, face.number, time.perf_counter() - start_s
 
 
 def _geometry(info: ModelInfo) -> Geometry:

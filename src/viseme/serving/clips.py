@@ -18,13 +18,13 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from itertools import chain
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final, Protocol, TypeVar
 from typing import cast as as_type
 
 from viseme.audio import FRAME_RATE_HZ, SAMPLE_RATE_HZ, Samples
 from viseme.avatar import Avatar
 from viseme.errors import AvatarError, InputError
-from viseme.rendering import Frame, RenderOptions
+from viseme.rendering import Frame, PlanarFrame, RenderOptions
 from viseme.rendering.speech import SpeechSource, open_speech
 from viseme.rendering.stage import Stage
 from viseme.serving.cast import Cast
@@ -51,6 +51,8 @@ WARNINGS_MAX: Final = 16
 """How many warnings a summary holds at most."""
 
 _FRAMES_AHEAD = 4
+
+Finished = TypeVar("Finished", Frame, PlanarFrame)
 
 
 class SoundReader(Protocol):
@@ -170,12 +172,13 @@ def render_clip(
         )
         _check_length(source.stated_s(), limits.clip_s)
         samples = _bounded(source.samples(warnings.append), limits.clip_s)
-        stage = Stage(renderer.frames(samples), ahead=_FRAMES_AHEAD, name="clip")
-        clip = _Clip(name, avatar, stack.enter_context(stage), metrics)
+        clip = _Clip(name, avatar, metrics)
         if isinstance(request.output, StreamKind):
-            pictures = yield from clip.video(source, request.output)
+            planar = Stage(renderer.planar_frames(samples), ahead=_FRAMES_AHEAD, name="clip")
+            pictures = yield from clip.video(stack.enter_context(planar), source, request.output)
         else:
-            pictures = yield from clip.pictures(request.output)
+            frames = Stage(renderer.frames(samples), ahead=_FRAMES_AHEAD, name="clip")
+            pictures = yield from clip.pictures(stack.enter_context(frames), request.output)
     yield ClipSummary(
         pictures=pictures,
         duration_s=pictures / FRAME_RATE_HZ,
@@ -187,28 +190,25 @@ def render_clip(
 class _Clip:
     """Finished frames on their way to a client."""
 
-    def __init__(
-        self, name: str, avatar: Avatar, frames: Iterator[Frame], metrics: Metrics
-    ) -> None:
+    def __init__(self, name: str, avatar: Avatar, metrics: Metrics) -> None:
         self._name = name
         self._size = avatar.size
-        self._frames = frames
         self._metrics = metrics
         self.frames = 0
         """How many frames there have been."""
 
     def video(
-        self, source: SpeechSource, kind: StreamKind
+        self, frames: Iterator[PlanarFrame], source: SpeechSource, kind: StreamKind
     ) -> Generator[ClipHeader | bytes, None, int]:
         """Encode them as a video with its sound; return the number of pictures."""
         width, height = self._size
         with closing(source.pieces()) as pieces:
             sound = make_sound(pieces)
-            frames = self._begun()
+            frames = self._begun(frames)
             yield self._header(width + width % 2, height + height % 2, kind.value)
             return (
                 yield from stream_video(
-                    (frame.image for frame in frames),
+                    (frame.planes for frame in frames),
                     sound,
                     kind,
                     size=self._size,
@@ -217,9 +217,11 @@ class _Clip:
                 )
             )
 
-    def pictures(self, options: PictureOptions) -> Generator[ClipHeader | ClipPicture, None, int]:
+    def pictures(
+        self, frames: Iterator[Frame], options: PictureOptions
+    ) -> Generator[ClipHeader | ClipPicture, None, int]:
         """Encode each by itself; return their number."""
-        frames = self._begun()
+        frames = self._begun(frames)
         yield self._header(*self._size, media_type(options.format))
         for frame in frames:
             start_s = time.perf_counter()
@@ -228,12 +230,12 @@ class _Clip:
             yield ClipPicture(frame.index, frame.time_s, frame.avatar_frame, data)
         return self.frames
 
-    def _begun(self) -> Iterator[Frame]:
+    def _begun(self, frames: Iterator[Finished]) -> Iterator[Finished]:
         """Wait for the first frame: until then the sound may turn out to be of no use."""
-        first = next(self._frames)  # the shortest sound gives one
-        return self._counted(chain([first], self._frames))
+        first = next(frames)  # the shortest sound gives one
+        return self._counted(chain([first], frames))
 
-    def _counted(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+    def _counted(self, frames: Iterable[Finished]) -> Iterator[Finished]:
         for frame in frames:
             self.frames += 1
             self._metrics.frame_composed(frame.composing_s)

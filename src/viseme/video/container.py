@@ -8,7 +8,8 @@ from typing import Protocol
 
 import av
 
-from viseme.video.sinks import Format, Image, Sink
+from viseme.avatar.planes import Pixels
+from viseme.video.sinks import Format, Sink
 from viseme.video.sound import Block
 from viseme.video.tracks import PictureRecipe, PictureTrack, SoundRecipe, SoundTrack
 
@@ -67,9 +68,9 @@ class ContainerSink(Sink):
         self._pictures = PictureTrack(self._container, form, recipe.picture)
         self._sound = SoundTrack(self._container, form, recipe.sound) if form.channels else None
 
-    def picture(self, image: Image) -> None:
+    def picture(self, picture: Pixels) -> None:
         """Write the next picture."""
-        self._pictures.write(image)
+        self._pictures.write(picture)
 
     def sound(self, block: Block) -> None:
         """Write the next stretch of sound."""

@@ -7,15 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
+from viseme.avatar.planes import Pixels
 from viseme.video.sound import Block, Sound
 
-__all__ = ["Format", "Image", "Sink"]
-
-Image = NDArray[np.uint8]
-"""A picture: uint8 [H, W, 3] in B, G, R."""
+__all__ = ["Format", "Sink"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +38,8 @@ class Sink(ABC):
     """Takes pictures and sound in their order of time and writes them somewhere."""
 
     @abstractmethod
-    def picture(self, image: Image) -> None:
-        """Write the next picture."""
+    def picture(self, picture: Pixels) -> None:
+        """Write the next picture: uint8 [H, W, 3] in B, G, R, or in planes."""
 
     @abstractmethod
     def sound(self, block: Block) -> None:

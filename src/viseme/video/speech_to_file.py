@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from viseme.audio import FRAME_RATE_HZ
+from viseme.audio import FRAME_RATE_HZ, Samples
 from viseme.avatar import Avatar
+from viseme.avatar.planes import Pixels
 from viseme.errors import OutputError
 from viseme.rendering import Renderer, RenderOptions, Speech
 from viseme.rendering.speech import open_speech
 from viseme.rendering.stage import Stage
 from viseme.video.sound import make_sound
-from viseme.video.target import Target
+from viseme.video.target import OutputKind, Target
 from viseme.video.writer import open_video
 
 __all__ = ["Progress", "RenderReport", "render_file"]
@@ -105,11 +106,15 @@ def render_file(
                 target, size=renderer.avatar.size, rate_hz=FRAME_RATE_HZ, sound=sound
             ) as writer,
             # Composing on that thread, encoding on this one.
-            Stage(renderer.frames(source.samples()), ahead=_FRAMES_AHEAD, name="frames") as frames,
+            Stage(
+                _pictures(renderer, target.kind, source.samples()),
+                ahead=_FRAMES_AHEAD,
+                name="frames",
+            ) as pictures,
         ):
-            for frame in frames:
-                writer.write(frame.image)
-                report(Progress(frame.index + 1, total))
+            for done, picture in enumerate(pictures, start=1):
+                writer.write(picture)
+                report(Progress(done, total))
         return RenderReport(
             out=target.path,
             avatar=renderer.avatar.name,
@@ -119,6 +124,18 @@ def render_file(
             start_up_s=warm_s - begin_s,
             elapsed_s=time.perf_counter() - warm_s,
         )
+
+
+def _pictures(
+    renderer: Renderer, kind: OutputKind, samples: Iterable[Samples]
+) -> Generator[Pixels, None, None]:
+    """Give the finished pictures in the form that costs their encoder the least."""
+    if kind is OutputKind.PNG_FOLDER:
+        with closing(renderer.frames(samples)) as frames:
+            yield from (frame.image for frame in frames)
+    else:
+        with closing(renderer.planar_frames(samples)) as frames:
+            yield from (frame.planes for frame in frames)
 
 
 def _check_is_not_speech(path: Path, speech: Speech) -> None:

@@ -9,9 +9,10 @@ from dataclasses import replace
 from enum import Enum
 from fractions import Fraction
 
+from viseme.avatar.planes import Pixels
 from viseme.errors import OutputError
 from viseme.video.container import MP4, WEBM, ContainerRecipe, ContainerSink
-from viseme.video.sinks import Format, Image
+from viseme.video.sinks import Format
 from viseme.video.sound import Sound
 from viseme.video.target import output_errors
 from viseme.video.writer import VideoWriter
@@ -48,7 +49,7 @@ class StreamKind(Enum):
 
 
 def stream_video(
-    frames: Iterable[Image],
+    frames: Iterable[Pixels],
     sound: Sound | None,
     kind: StreamKind,
     *,
@@ -64,7 +65,7 @@ def stream_video(
     Closing the generator ends the encoders, and closes `frames` if that is a generator.
 
     Args:
-        frames: uint8 [H, W, 3] each, B, G, R; taken one at a time.
+        frames: uint8 [H, W, 3] each, B, G, R, or in planes; taken one at a time.
         sound: what is heard with them; None for a silent film.
         kind: what the pieces are.
         size: (width, height) of the pictures; the video has an even number of pixels each way.

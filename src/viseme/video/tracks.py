@@ -7,13 +7,13 @@ from fractions import Fraction
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 from av.codec.context import Flags
 from av.container import OutputContainer
 
-from viseme.avatar.colour import BT709, LIMITED_RANGE, from_bgr
-from viseme.video.sinks import Format, Image
+from viseme.avatar.colour import BT709, LIMITED_RANGE
+from viseme.avatar.planes import Pixels, Planes
+from viseme.video.sinks import Format
 from viseme.video.sound import Block
 
 __all__ = ["PictureRecipe", "PictureTrack", "SoundRecipe", "SoundTrack"]
@@ -69,9 +69,10 @@ class PictureTrack:
         context.flags |= int(Flags.bitexact)
         self._stream = stream
 
-    def write(self, image: Image) -> None:
+    def write(self, picture: Pixels) -> None:
         """Encode the next picture."""
-        frame = from_bgr(_even(image))
+        planes = picture if isinstance(picture, Planes) else Planes.of(picture)
+        frame = planes.video_frame()
         frame.pts = self._count
         frame.time_base = self._time_base
         self._container.mux(self._stream.encode(frame))
@@ -110,15 +111,3 @@ class SoundTrack:
     def flush(self) -> None:
         """Write the samples that the encoder still holds."""
         self._container.mux(self._stream.encode(None))
-
-
-def _even(image: Image) -> Image:
-    """Repeat the last row or column where their number is odd: halved colour needs even ones.
-
-    A pixel more is seen by nobody, while cutting one off would lose something.
-    """
-    height, width = image.shape[:2]
-    if height % 2 == 0 and width % 2 == 0:
-        return np.ascontiguousarray(image)
-    padded = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-    return np.asarray(padded, np.uint8)

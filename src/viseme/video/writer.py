@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from viseme.avatar.planes import Pixels, Planes, size_of
 from viseme.errors import OutputError
 from viseme.video.container import MP4, WEBM, ContainerSink
 from viseme.video.png_folder import PngFolderSink
-from viseme.video.sinks import Format, Image, Sink
+from viseme.video.sinks import Format, Sink
 from viseme.video.sound import Block, Sound
 from viseme.video.target import OutputKind, Target, output_errors
 
@@ -24,7 +25,7 @@ _SILENCE_SAMPLES = 8_192
 
 
 def write_video(
-    frames: Iterable[Image],
+    frames: Iterable[Pixels],
     sound: Sound | None,
     path: str | PathLike[str],
     *,
@@ -34,7 +35,7 @@ def write_video(
     """Write pictures and their sound to an .mp4, a .webm or a folder of PNGs.
 
     Args:
-        frames: uint8 [H, W, 3] each, B, G, R; taken one at a time.
+        frames: uint8 [H, W, 3] each, B, G, R, or in planes; taken one at a time.
         sound: what is heard with them; None for a silent film.
         path: the result, which appears once it is complete; see `Target.parse`.
         size: (width, height) of the pictures; taken from the first where it is None.
@@ -52,11 +53,11 @@ def write_video(
         first = next(pictures, None)
         if first is None:
             raise OutputError(f"There are no pictures to write to '{path}'.")
-        size = (first.shape[1], first.shape[0])
+        size = size_of(first)
         pictures = chain([first], pictures)
     with open_video(target, size=size, rate_hz=rate_hz, sound=sound) as writer:
-        for image in pictures:
-            writer.write(image)
+        for picture in pictures:
+            writer.write(picture)
     return writer.pictures
 
 
@@ -108,26 +109,32 @@ class VideoWriter:
         self._blocks: Iterator[Block] | None = sound.blocks if sound else None
         self._samples = 0
         self._pictures = 0
-        self._last: Image | None = None
+        self._last: Pixels | None = None
 
     @property
     def pictures(self) -> int:
         """How many pictures have been written, held ones included."""
         return self._pictures
 
-    def write(self, image: Image) -> None:
-        """Write the next picture, uint8 [H, W, 3] in B, G, R, and the sound up to its end.
+    def write(self, picture: Pixels) -> None:
+        """Write the next picture and the sound up to its end.
+
+        It is uint8 [H, W, 3] in B, G, R, or in planes, whose size is the next even one.
 
         Raises:
             OutputError: the disk is full, or whatever else the system refuses.
             ValueError: the picture has another size than the video.
         """
         width, height = self._form.size
-        expected = (height, width, 3)
-        if image.shape != expected or image.dtype != np.uint8:
-            found = f"{image.dtype} {image.shape}"
-            raise ValueError(f"a picture is {found}, the video has uint8 {expected}")
-        self._picture(image)
+        if isinstance(picture, Planes):
+            width, height = width + width % 2, height + height % 2
+            fits = size_of(picture) == (width, height)
+        else:
+            fits = picture.shape == (height, width, 3) and picture.dtype == np.uint8
+        if not fits:
+            found = "x".join(map(str, size_of(picture)))
+            raise ValueError(f"a picture is {found}, the video has {width}x{height} of 8 bits")
+        self._picture(picture)
         while self._blocks is not None and self._samples < self._samples_due():
             self._next_block()
 
@@ -160,10 +167,10 @@ class VideoWriter:
             self._sink.sound(block)
         self._samples += block.shape[1]
 
-    def _picture(self, image: Image) -> None:
+    def _picture(self, picture: Pixels) -> None:
         with output_errors(self._out):
-            self._sink.picture(image)
-        self._last = image
+            self._sink.picture(picture)
+        self._last = picture
         self._pictures += 1
 
 
