@@ -16,8 +16,15 @@ from viseme.bench.contest import Contestant, Entry, Score, hold
 from viseme.bench.engine import EngineOptions, EngineReport, measure_engine
 from viseme.bench.render import RenderReport, RenderTask, measure_render
 from viseme.bench.spread import Spread
-from viseme.bench.works import WAYS, Spec, open_work
+from viseme.bench.work import Spec
+from viseme.bench.works import WAYS, open_work
 from viseme.errors import UnavailableError
+
+STAGE_BACKENDS = {
+    "stage-faces": "opencv",
+    "stage-composing": "opencv",
+    "stage-encoding": "libx264",
+}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +43,7 @@ def test_every_way_makes_the_frames_that_it_is_told(way: str, spec: Spec) -> Non
     for compose in (True, False):
         with open_work(replace(spec, way=way, size=3, compose=compose)) as work:
             assert work.make(5) == expected
-            assert work.backend == "onnxruntime"
+            assert work.backend == STAGE_BACKENDS.get(way, "onnxruntime")
 
 
 def test_works_take_turns(spec: Spec) -> None:
@@ -104,26 +111,35 @@ def test_the_engine_is_measured_in_all_ways(spec: Spec) -> None:
 
 
 def test_clips_have_their_length_and_long_ones_no_reference(spec: Spec) -> None:
-    task = RenderTask(seconds=(0.6, 1.2), plain_seconds_max=1, rounds=1)
+    task = RenderTask(seconds=(0.6, 1.2), plain_seconds_max=1, rounds=1, stage_frames=2)
     report = measure_render(spec, task, lambda step: None)
     assert [(row["seconds"], row["name"]) for row in report.figures()["works"]] == [
         *((0.6, name) for name in ("plain-frames", "frames", "plain-mp4", "mp4")),
         *((1.2, name) for name in ("frames", "mp4")),
     ]
     assert report.ratio(1.2, report.scores[1.2][0]) is None
+    stages = report.figures()["stages"]
+    assert [stage["frames"] for stage in stages] == [2] * 5
+    assert sum(stage["share"] for stage in stages) == pytest.approx(1, abs=0.01)
     assert probe(spec.speech).duration_s == pytest.approx(0.5)
 
 
 def test_ratios_are_of_medians() -> None:
     def score(name: str, *seconds: float) -> Score:
         spec = Spec(name, "", "")
-        return Score(Entry(name, name, spec, 1), seconds_per_frame=list(seconds), peak_bytes=2**21)
+        return Score(
+            Entry(name, name, spec, 1),
+            seconds_per_frame=list(seconds),
+            core_seconds_per_frame=[2 * each for each in seconds],
+            peak_bytes=2**21,
+        )
 
     plain, ours = score("plain", 0.1, 0.2, 0.9), score("workers-2", 0.05, 0.1, 0.1)
     assert EngineReport({1: [plain, ours]}).ratio(1, ours) == 2
     assert ours.ms == Spread(100, 75, 100)
     assert ours.figures()["peak_mib"] == 2
     film = score("mp4", 0.02)
-    report = RenderReport({1.0: [score("plain-mp4", 0.1), film]})
+    report = RenderReport({1.0: [score("plain-mp4", 0.1), film]}, [film, score("half", 0.01)])
+    assert report.share(film) == pytest.approx(2 / 3)
     assert report.ratio(1.0, film) == 5
     assert report.figures()["works"][1]["real_time_factor"] == 0.5

@@ -126,7 +126,9 @@ def test_the_whole_way_is_measured(run: CommandLine) -> None:
     done = run("bench", "render", "--avatar", "tiny", *size)
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
-    assert done.stdout.count("onnxruntime") == 4
+    works, _, stages = done.stdout.partition("stage, alone")
+    assert (works.count("onnxruntime"), stages.count("onnxruntime")) == (4, 2)
+    assert stages.count(" %\n") == 5
 
 
 def test_lengths_that_are_none(run: CommandLine) -> None:

@@ -15,7 +15,7 @@ from typing import IO, Any, Final, Self
 
 from viseme.bench.processes import module_command
 from viseme.bench.spread import Spread
-from viseme.bench.works import Spec
+from viseme.bench.work import Spec
 from viseme.errors import UnavailableError
 
 __all__ = ["Contestant", "Entry", "Score", "hold"]
@@ -52,6 +52,8 @@ class Score:
     """The most memory that its process held."""
     seconds_per_frame: list[float] = field(default_factory=list)
     """Each round."""
+    core_seconds_per_frame: list[float] = field(default_factory=list)
+    """Likewise, of all cores together."""
     refused: str = ""
     """Why it could not take part; empty if it did."""
 
@@ -59,6 +61,11 @@ class Score:
     def ms(self) -> Spread:
         """Milliseconds a frame."""
         return Spread.of([1000 * seconds for seconds in self.seconds_per_frame])
+
+    @property
+    def core_ms(self) -> Spread:
+        """Milliseconds of one core that a frame takes."""
+        return Spread.of([1000 * seconds for seconds in self.core_seconds_per_frame])
 
     @property
     def frames_per_s(self) -> Spread:
@@ -80,6 +87,7 @@ class Score:
             "rounds": len(self.seconds_per_frame),
             "frames_per_s": self.frames_per_s.figures(),
             "ms_per_frame": self.ms.figures(),
+            "core_ms_per_frame": self.core_ms.figures(),
             "warm_up_s": round(self.warm_up_s, 3),
             "first_ms": round(1000 * self.first_s, 3),
             "peak_mib": round(self.peak_bytes / 2**20),
@@ -179,7 +187,9 @@ class Contestant:
         answer = self._answer()
         if answer["event"] == "refused":
             raise UnavailableError(f"{self.score.entry.title}: {answer['error']}")
-        self.score.seconds_per_frame.append(answer["seconds"] / answer["frames"])
+        frames = answer["frames"]
+        self.score.seconds_per_frame.append(answer["seconds"] / frames)
+        self.score.core_seconds_per_frame.append(answer["core_seconds"] / frames)
         self.score.peak_bytes = answer["peak_bytes"]
 
     def _read(self) -> None:

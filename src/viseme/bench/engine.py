@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from viseme.bench.contest import Entry, Score, hold
-from viseme.bench.works import Spec
+from viseme.bench.work import Spec
 
 __all__ = ["EngineOptions", "EngineReport", "measure_engine"]
 

@@ -86,6 +86,20 @@ def _render_rows(figures: Figures) -> list[str]:
             f"| {_spread(work['frames_per_s'])} | {work['real_time_factor']:.3f} | {ratio} "
             f"| {work['peak_mib']} |"
         )
+    rows += [
+        "",
+        "Each stage alone, in time of one core:",
+        "",
+        "| stage | by | ms a frame | share |",
+        "| --- | --- | --- | --- |",
+    ]
+    rows += [
+        f"| {stage['title']} | – | {stage['refused']} | |"
+        if "refused" in stage
+        else f"| {stage['title']} | {stage['backend']} | {_spread(stage['core_ms_per_frame'])} "
+        f"| {100 * stage['share']:.0f} % |"
+        for stage in figures["stages"]
+    ]
     return rows
 
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from viseme.audio import FRAME_RATE_HZ, SAMPLE_RATE_HZ, read
 from viseme.bench.contest import Entry, Score, hold
-from viseme.bench.works import Spec
+from viseme.bench.stages import STAGE_TITLES
+from viseme.bench.work import Spec
 
 __all__ = ["RenderReport", "RenderTask", "measure_render"]
 
@@ -36,6 +37,8 @@ class RenderTask:
     plain_seconds_max: float = 60
     """The plain reference is left out of longer ones: its cost is known to be a straight line."""
     rounds: int = 5
+    stage_frames: int = 100
+    """How many frames each stage makes alone in a round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,13 @@ class RenderReport:
     """What was measured, for each length."""
 
     scores: dict[float, list[Score]]
+    stages: list[Score]
+    """Of each stage of the pipeline alone, in their order."""
+
+    def share(self, stage: Score) -> float:
+        """Tell what part a stage has in the work that a film is, 0..1."""
+        whole = sum(each.core_ms.median for each in self.stages if not each.refused)
+        return stage.core_ms.median / whole
 
     def ratio(self, seconds: float, score: Score) -> float | None:
         """Tell how many times as fast as the plain reference a work is, if that took part."""
@@ -63,7 +73,11 @@ class RenderReport:
                     if (ratio := self.ratio(seconds, score)) is not None:
                         row["ratio"] = round(ratio, 3)
                 rows.append(row)
-        return {"works": rows}
+        stages = [
+            stage.figures() | ({} if stage.refused else {"share": round(self.share(stage), 3)})
+            for stage in self.stages
+        ]
+        return {"works": rows, "stages": stages}
 
 
 def measure_render(spec: Spec, task: RenderTask, on_step: Callable[[str], None]) -> RenderReport:
@@ -87,7 +101,12 @@ def measure_render(spec: Spec, task: RenderTask, on_step: Callable[[str], None])
             ]
             on_step(f"Clips of {seconds:g} seconds.")
             scores[seconds] = hold(entries, task.rounds, on_step)
-    return RenderReport(scores)
+    on_step("The stages, each alone.")
+    stages = [
+        Entry(name, title, replace(spec, way=name), task.stage_frames)
+        for name, title in STAGE_TITLES.items()
+    ]
+    return RenderReport(scores, hold(stages, task.rounds, on_step))
 
 
 @contextmanager

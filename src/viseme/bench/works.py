@@ -1,68 +1,30 @@
-"""The ways to make frames that are compared with each other, each behind one method.
-
-A work is told to its process as a `Spec`, plain values; `open_work` makes it.
-"""
+"""The ways to make frames that are compared with each other, each a `Work`."""
 
 from __future__ import annotations
 
 import tempfile
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from viseme.avatar import Avatar, Geometry, load_avatar
+from viseme.avatar import Avatar, load_avatar
 from viseme.bench.material import Material, make_material
 from viseme.bench.plain import PlainReference, encode_plainly
+from viseme.bench.stages import STAGES
+from viseme.bench.work import Opener, Spec, Work, geometry_of, model_of
 from viseme.compose import compose
-from viseme.engine import Inferencer, read_model
+from viseme.engine import Inferencer
 from viseme.engine.machine import available_cores
 from viseme.rendering import Renderer, RenderOptions
 from viseme.rendering.speech import open_speech
 from viseme.video import render_file
 
-__all__ = ["WAYS", "Spec", "Work", "open_work"]
-
-
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """A work, in values that fit on a command line."""
-
-    way: str
-    """One of `WAYS`."""
-    avatar: str
-    speech: str
-    model: str | None = None
-    """Another network than the avatar's."""
-    backend: str = "auto"
-    size: int = 1
-    """Workers, or frames in a batch."""
-    compose: bool = True
-    """Whether the face is put into the full frame."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Give plain values for JSON."""
-        return asdict(self)
-
-
-class Work(ABC):
-    """Something that makes frames."""
-
-    backend: str
-    """What runs the network in truth."""
-
-    @abstractmethod
-    def make(self, count: int) -> int:
-        """Make so many frames, and return how many: a work that makes films makes all of one."""
-
-
-Opener = Callable[[Spec, Avatar, ExitStack], Work]
+__all__ = ["WAYS", "open_work"]
 
 
 @contextmanager
@@ -77,20 +39,14 @@ def open_work(spec: Spec) -> Iterator[Work]:
         yield WAYS[spec.way](spec, avatar, stack)
 
 
-def _model(spec: Spec, avatar: Avatar) -> Path:
-    return Path(spec.model) if spec.model else avatar.generator
-
-
-def _geometry(spec: Spec, avatar: Avatar) -> Geometry:
-    return Geometry.for_input(read_model(_model(spec, avatar)).size)
-
-
 class _FaceWork(Work):
     """A work that starts from faces and windows which are ready."""
 
     def __init__(self, spec: Spec, avatar: Avatar) -> None:
         self.spec = spec
-        self.material: Material = make_material(avatar, Path(spec.speech), _geometry(spec, avatar))
+        self.material: Material = make_material(
+            avatar, Path(spec.speech), geometry_of(spec, avatar)
+        )
 
     def finish(self, index: int, prediction: NDArray[np.float32]) -> None:
         """Do with a prediction what is to be done with it."""
@@ -106,7 +62,7 @@ class _Plain(_FaceWork):
 
     def __init__(self, spec: Spec, avatar: Avatar, stack: ExitStack) -> None:
         super().__init__(spec, avatar)
-        self._reference = PlainReference(_model(spec, avatar), self.material.geometry)
+        self._reference = PlainReference(model_of(spec, avatar), self.material.geometry)
 
     def make(self, count: int) -> int:
         for index in range(count):
@@ -126,7 +82,7 @@ class _Engine(_FaceWork):
     def __init__(self, spec: Spec, avatar: Avatar, stack: ExitStack) -> None:
         super().__init__(spec, avatar)
         self.inferencer = stack.enter_context(
-            Inferencer(_model(spec, avatar), backend=spec.backend, workers=self.worker_count())
+            Inferencer(model_of(spec, avatar), backend=spec.backend, workers=self.worker_count())
         )
         self.backend = self.inferencer.warm_up().backend
 
@@ -226,7 +182,7 @@ class _PlainFilm(_Film):
 
     def __init__(self, spec: Spec, avatar: Avatar, stack: ExitStack) -> None:
         super().__init__(spec, avatar, stack)
-        self._reference = PlainReference(_model(spec, avatar), _geometry(spec, avatar))
+        self._reference = PlainReference(model_of(spec, avatar), geometry_of(spec, avatar))
 
 
 class _PlainFrames(_PlainFilm):
@@ -253,5 +209,6 @@ WAYS: Final[dict[str, Opener]] = {
     "frames": _Frames,
     "plain-mp4": _PlainMp4,
     "mp4": _Mp4,
+    **STAGES,
 }
 """What a work may be."""

@@ -105,7 +105,7 @@ def render(  # noqa: PLR0913 - one for each option, put together in RenderTask a
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Measure the whole way: from sound to frames, and from sound to MP4.
+    """Measure the whole way: from sound to frames, from sound to MP4, and each stage alone.
 
     Cost should grow with the clip as a straight line, and memory as a flat one.
 

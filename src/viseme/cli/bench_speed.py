@@ -16,7 +16,7 @@ from viseme.bench.circumstances import circumstances
 from viseme.bench.contest import Score
 from viseme.bench.engine import EngineOptions, EngineReport, measure_engine
 from viseme.bench.render import RenderReport, RenderTask, measure_render
-from viseme.bench.works import Spec
+from viseme.bench.work import Spec
 from viseme.cli.bench_outputs import Outputs, quarters
 from viseme.cli.outcome import say
 from viseme.cli.tables import show_table
@@ -162,6 +162,23 @@ def _show_render(report: RenderReport) -> None:
             words=2,
         )
         _show_refused(scores)
+    _show_stages(report)
+
+
+def _show_stages(report: RenderReport) -> None:
+    rows = [
+        (
+            stage.entry.title,
+            stage.backend,
+            f"{stage.core_ms.median:.2f}",
+            quarters(stage.core_ms),
+            f"{100 * report.share(stage):.0f} %",
+        )
+        for stage in report.stages
+        if not stage.refused
+    ]
+    show_table(("stage, alone", "by", "ms of\na core", "quarters", "share"), rows, words=2)
+    _show_refused(report.stages)
 
 
 def _show_refused(scores: Sequence[Score]) -> None:
