@@ -70,6 +70,7 @@ class Speaker:
                     duration_samples=640,
                     avatar_frame=index,
                     data=request.sound[:4],
+                    key_frame=index == 0,
                 )
                 yield v1.LiveResponse(picture=picture).SerializeToString()
                 position += len(request.sound) // 2
@@ -90,7 +91,7 @@ class Speaker:
 EVENTS = [
     LivePicture(b"\1\1\1\1", 0, 0, 640, 0),
     Interrupted(640, 1),
-    LivePicture(b"\2\2\2\2", 1, 640, 640, 1),
+    LivePicture(b"\2\2\2\2", 1, 640, 640, 1, is_key=False),
     LiveNotice("behind", "Late.", 5, 7),
     SpeechEnded(1280, 2),
 ]

@@ -120,6 +120,20 @@ def is_empty(house: OpenHouse) -> bool:
     return not any(house.desk.admission.held)
 
 
+def test_a_stream_of_video(main: grpc.Channel, painter: Path) -> None:
+    speech = babble(0.6)
+    hello = v1.LiveHello(raw=RAW, video=v1.LiveVideo())
+    with Talk(main, v1.LiveRequest(hello=hello)) as talk:
+        ready = talk.read().ready
+        assert (ready.media_type, ready.codec[:5]) == ("video/h264", "avc1.")
+        talk.say(sound(speech))
+        talk.hang_up()
+        pictures = pictures_of(list(talk.answers))
+    assert [picture.key_frame for picture in pictures] == [True] + [False] * (len(pictures) - 1)
+    assert len(pictures) == len(whole(painter, speech))
+    assert pictures[0].data.startswith(b"\0\0\0\1")
+
+
 def test_a_conversation(house: OpenHouse, main: grpc.Channel, painter: Path) -> None:
     first, second, third = (babble(0.6, 22_050, seed) for seed in (1, 2, 3))
     raw = v1.RawSound(rate_hz=22_050, channels=1, format=v1.SAMPLE_FORMAT_S16)
@@ -275,6 +289,11 @@ REFUSED = {
         [v1.LiveRequest(hello=v1.LiveHello(raw=UNKNOWN_FORMAT))],
         "INVALID_ARGUMENT",
         "The sample format 9 is not known here, only 0 to 4; choose one of these.",
+    ),
+    "an unknown codec": (
+        [v1.LiveRequest(hello=v1.LiveHello(raw=RAW, video=v1.LiveVideo(codec=9)))],  # type: ignore[arg-type]
+        "INVALID_ARGUMENT",
+        "The codec 9 is not known here, only 0 to 3; choose one of these.",
     ),
     "a quality too good": (
         [v1.LiveRequest(hello=v1.LiveHello(raw=RAW, pictures=v1.PictureOutput(jpeg_quality=101)))],

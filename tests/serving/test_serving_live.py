@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -26,8 +27,10 @@ from viseme.errors import DeadlineError, InputError, UnavailableError
 from viseme.serving import Lane
 from viseme.serving.live import SOUND_AHEAD_S, LiveOptions, LiveSession
 from viseme.serving.live_events import Closing, Interrupted, LiveEvent, LivePicture, SpeechEnded
+from viseme.serving.live_pictures import LiveVideo
 from viseme.serving.pictures import PictureFormat, PictureOptions
 from viseme.serving.raw_sound import RawSound, SampleFormat
+from viseme.video.live_encoder import LiveCodec, codec_string
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
@@ -56,8 +59,8 @@ def house(painter: Path) -> Iterator[OpenHouse]:
 def session(
     house: OpenHouse, *, stall_s: float = PLENTY_S, **options: object
 ) -> Iterator[LiveSession]:
-    sound = options.pop("sound", RawSound(16_000))
-    given = LiveOptions(sound=sound, pictures=PIXELS, stall_s=stall_s, **options)  # type: ignore[arg-type]
+    wanted = {"sound": RawSound(16_000), "pictures": PIXELS, **options}
+    given = LiveOptions(stall_s=stall_s, **wanted)  # type: ignore[arg-type]
     renderer = house.cast.renderer("painter", lane=Lane.LIVE)
     with LiveSession(renderer, given, house.desk.metrics) as live:
         yield live
@@ -118,6 +121,36 @@ def test_a_picture_hears_the_window_of_the_whole_sound_however_it_is_cut(
     assert_same_pictures(pictures, whole(painter, sound, start_frame=start))
     assert [picture.avatar_frame for picture in pictures] == ping_pong(start, len(pictures))
     assert [picture.index for picture in pictures] == list(range(len(pictures)))
+
+
+@pytest.mark.parametrize("codec", LiveCodec)
+def test_a_stream_of_video_shows_the_same_and_begins_anew_after_an_interrupt(
+    house: OpenHouse, painter: Path, codec: LiveCodec
+) -> None:
+    sound = babble(0.6)
+    with session(house, pictures=LiveVideo(codec)) as live:
+        assert live.ready.media_type == f"video/{codec.value}"
+        assert live.ready.codec == codec_string(codec, *SIZE)
+        events = told(live, says(sound), LiveSession.end_of_speech, says(sound))
+    pictures = pictures_of(events)
+    assert [picture.is_key for picture in pictures] == [True] + [False] * (len(pictures) - 1)
+    decoder = av.CodecContext.create(codec.value, "r")
+    packets = [av.Packet(picture.data) for picture in pictures]
+    frames = [frame for packet in (*packets, None) for frame in decoder.decode(packet)]  # type: ignore[attr-defined]
+    assert len(frames) == len(pictures) == 2 * len(whole(painter, sound))
+
+    with session(house, pictures=LiveVideo(codec)) as live:
+        live.push(sound.tobytes())
+        first = live.take()
+        assert isinstance(first, LivePicture)
+        live.interrupt()
+        live.push(sound.tobytes())
+        live.hang_up()
+        events = list(iter(live.take, None))
+    after = pictures_of(
+        events[events.index(next(e for e in events if isinstance(e, Interrupted))) :]
+    )
+    assert [picture.is_key for picture in after] == [True] + [False] * (len(after) - 1)
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 11_025, 22_050, 44_100, 48_000, 1_001])

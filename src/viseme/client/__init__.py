@@ -23,7 +23,7 @@ from viseme.client.clips import (
 )
 from viseme.client.live import Live
 from viseme.client.options import ClientOptions
-from viseme.client.sounds import Pictures, RawSound, Sound, Video
+from viseme.client.sounds import LiveVideo, Pictures, RawSound, Sound, Video
 from viseme.client.speeches import (
     Interrupted,
     LiveEvent,
@@ -53,6 +53,7 @@ __all__ = [
     "LiveOptions",
     "LivePicture",
     "LiveReady",
+    "LiveVideo",
     "Pictures",
     "RawSound",
     "ServedAvatar",

@@ -11,7 +11,7 @@ from typing import BinaryIO, Final, Literal, TypeAlias, cast
 from viseme.errors import InputError
 from viseme.wire.messages import v1
 
-__all__ = ["Pictures", "RawSound", "Sound", "Video", "cut", "opened", "sound_pieces"]
+__all__ = ["LiveVideo", "Pictures", "RawSound", "Sound", "Video", "cut", "opened", "sound_pieces"]
 
 Sound: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Iterable[bytes]
 """A path, the bytes of a sound file or of raw samples, a file open for reading in binary mode, or
@@ -31,6 +31,11 @@ _PICTURES: Final = {
     "jpeg": v1.PICTURE_FORMAT_JPEG,
     "png": v1.PICTURE_FORMAT_PNG,
     "bgr": v1.PICTURE_FORMAT_BGR,
+}
+_LIVE_CODECS: Final = {
+    "h264": v1.LIVE_CODEC_H264,
+    "vp8": v1.LIVE_CODEC_VP8,
+    "vp9": v1.LIVE_CODEC_VP9,
 }
 _CONTAINERS: Final = {"mp4": v1.CONTAINER_MP4, "webm": v1.CONTAINER_WEBM}
 
@@ -79,6 +84,17 @@ class Video:
     def message(self) -> v1.VideoOutput:
         """Say it in the contract's words."""
         return v1.VideoOutput(container=_CONTAINERS[self.container])
+
+
+@dataclass(frozen=True, slots=True)
+class LiveVideo:
+    """The pictures of a live stream are wanted as a stream of video."""
+
+    codec: Literal["h264", "vp8", "vp9"] = "h264"
+
+    def message(self) -> v1.LiveVideo:
+        """Say it in the contract's words."""
+        return v1.LiveVideo(codec=_LIVE_CODECS[self.codec])
 
 
 def opened(sound: Sound) -> tuple[Iterable[bytes] | BinaryIO, Callable[[], None]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from viseme.client.sounds import Pictures, RawSound
+from viseme.client.sounds import LiveVideo, Pictures, RawSound
 from viseme.errors import WireError
 from viseme.wire.messages import v1
 
@@ -34,7 +34,8 @@ class LiveOptions:
     """What the samples are that will be pushed."""
     avatar: str = ""
     """Who speaks; the server's first avatar where none is named."""
-    pictures: Pictures = field(default_factory=Pictures)
+    pictures: Pictures | LiveVideo = field(default_factory=Pictures)
+    """Each a file of its own, or in a stream of video."""
     start_frame: int = 0
     """The avatar's frame to begin with, 0 or more."""
     behind_samples: int = 0
@@ -55,6 +56,8 @@ class LiveReady:
     """Width and height in pixels."""
     idle_timeout_s: float
     """Seconds without any message after which the server ends the call; 0 for never."""
+    codec: str = ""
+    """What browsers call the codec of a stream of video; empty of single pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class LivePicture:
     """The sample with which it is to be seen."""
     duration_samples: int
     avatar_frame: int
+    is_key: bool = True
+    """Whether decoding can begin with it, as with any single picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +111,17 @@ LiveEvent: TypeAlias = LivePicture | Interrupted | SpeechEnded | LiveNotice
 
 def hello(options: LiveOptions) -> v1.LiveRequest:
     """Say who is wanted; the first message."""
-    return v1.LiveRequest(
-        hello=v1.LiveHello(
-            avatar=options.avatar,
-            raw=options.raw.message(),
-            pictures=options.pictures.message(),
-            start_frame=options.start_frame,
-            behind_samples=options.behind_samples,
-        )
+    message = v1.LiveHello(
+        avatar=options.avatar,
+        raw=options.raw.message(),
+        start_frame=options.start_frame,
+        behind_samples=options.behind_samples,
     )
+    if isinstance(options.pictures, LiveVideo):
+        message.video.CopyFrom(options.pictures.message())
+    else:
+        message.pictures.CopyFrom(options.pictures.message())
+    return v1.LiveRequest(hello=message)
 
 
 def sound(samples: bytes) -> v1.LiveRequest:
@@ -148,6 +155,7 @@ def ready_of(response: v1.LiveResponse | None) -> LiveReady:
         ready.media_type,
         (ready.width, ready.height),
         ready.idle_timeout_s,
+        ready.codec,
     )
 
 
@@ -162,6 +170,7 @@ def live_event(response: v1.LiveResponse) -> LiveEvent | None:
             picture.start_sample,
             picture.duration_samples,
             picture.avatar_frame,
+            picture.key_frame,
         )
     if kind == "interrupted":
         return Interrupted(response.interrupted.next_sample, response.interrupted.next_index)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextvars
 import threading
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -24,7 +23,7 @@ from numpy.typing import NDArray
 
 from viseme.audio import FRAME_RATE_HZ, SAMPLE_RATE_HZ, Resampler, lookahead_samples
 from viseme.errors import InputError
-from viseme.rendering import Frame, Renderer
+from viseme.rendering import Renderer
 from viseme.serving.live_events import (
     Behind,
     Interrupted,
@@ -34,9 +33,10 @@ from viseme.serving.live_events import (
     SpeechEnded,
 )
 from viseme.serving.live_exchange import ForgottenError, LiveExchange, LiveSpeech
+from viseme.serving.live_pictures import LivePictures, LiveVideo, Sent, live_pictures
 from viseme.serving.metrics import Metrics
 from viseme.serving.pace import Pace
-from viseme.serving.pictures import PictureOptions, encode_picture, media_type
+from viseme.serving.pictures import PictureOptions
 from viseme.serving.raw_sound import RawSound
 
 __all__ = ["SOUND_AHEAD_S", "LiveOptions", "LiveSession"]
@@ -60,7 +60,7 @@ class LiveOptions:
 
     sound: RawSound
     """What the bytes of its sound are."""
-    pictures: PictureOptions = field(default_factory=PictureOptions)
+    pictures: PictureOptions | LiveVideo = field(default_factory=PictureOptions)
     """What the bytes of its pictures are to be."""
     start_frame: int = 0
     """The avatar's frame to begin with, 0 or more, in the order in which they are played."""
@@ -100,12 +100,21 @@ class LiveSession:
         self._received = 0
         self._speech: LiveSpeech | None = None
         self._resampler: Resampler | None = None
+        self._has_lost = False
+        """Pictures of earlier speeches may have been taken back."""
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        """Begin; nothing is rendered before there is sound."""
+        """Begin; nothing is rendered before there is sound.
+
+        Raises:
+            OutputError: the avatar's pictures are of a size that no encoder takes.
+        """
         with ExitStack() as stack:
             stack.enter_context(self._renderer)
+            self._pictures: LivePictures = live_pictures(
+                self._options.pictures, self._renderer, self._metrics
+            )
             # What is logged there belongs to the request that began the session.
             run = contextvars.copy_context().run
             thread = threading.Thread(
@@ -129,10 +138,11 @@ class LiveSession:
     def ready(self) -> LiveReady:
         """What the client is to know first; known once the session is entered."""
         return LiveReady(
-            size=self._renderer.avatar.size,
+            size=self._pictures.size,
             frame_rate_hz=FRAME_RATE_HZ,
             lookahead_samples=lookahead_samples(self._options.sound.rate_hz),
-            media_type=media_type(self._options.pictures.format),
+            media_type=self._pictures.media_type,
+            codec=self._pictures.codec,
             idle_timeout_s=self._options.stall_s,
         )
 
@@ -180,6 +190,7 @@ class LiveSession:
         self._exchange.interrupt()
         self._pace.skip(self._received)
         self._speech = self._resampler = None
+        self._has_lost = True
         self._exchange.plan(Interrupted(self._received, 0))
         return not self._exchange.over
 
@@ -221,7 +232,8 @@ class LiveSession:
         if self._speech is None or self._resampler is None:
             start_s = self._received / sound.rate_hz
             self._resampler = Resampler(sound.rate_hz, sound.channels, start_s=start_s)
-            self._speech = LiveSpeech(self._received)
+            self._speech = LiveSpeech(self._received, is_after_loss=self._has_lost)
+            self._has_lost = False
             self._exchange.plan(self._speech)
         block = self._resampler.push(samples)
         self._received += len(samples)
@@ -252,10 +264,12 @@ class LiveSession:
         """Give the pictures of a speech."""
         # The avatar takes one step a picture, whoever speaks and however often.
         start_frame = self._options.start_frame + self._exchange.pictures
-        frames = self._renderer.frames(self._exchange.blocks(speech), start_frame=start_frame)
+        pictures = self._pictures.of(
+            self._exchange.blocks(speech), start_frame, key=speech.is_after_loss
+        )
         try:
-            for frame in frames:
-                picture = self._picture(speech, frame)
+            for sent in pictures:
+                picture = self._picture(speech, sent)
                 events: tuple[LiveEvent, ...] = (*self._notices(picture), picture)
                 for event in events:
                     with self._pace.resting():
@@ -264,21 +278,17 @@ class LiveSession:
             pass
         finally:
             self._exchange.done_with(speech)  # ends the wait for its sound, so that closing can
-            frames.close()
+            pictures.close()
 
-    def _picture(self, speech: LiveSpeech, frame: Frame) -> LivePicture:
-        self._metrics.frame_composed(frame.composing_s)
-        start_s = time.perf_counter()
-        options = self._options.pictures
-        data = encode_picture(frame.image, options.format, options.jpeg_quality)
-        self._metrics.frame_encoded(time.perf_counter() - start_s)
-        begin, end = self._position(frame.index), self._position(frame.index + 1)
+    def _picture(self, speech: LiveSpeech, sent: Sent) -> LivePicture:
+        begin, end = self._position(sent.number), self._position(sent.number + 1)
         return LivePicture(
             index=0,  # its number is that in which it is taken
             start_sample=speech.start_sample + begin,
             duration_samples=end - begin,
-            avatar_frame=frame.avatar_frame,
-            data=data,
+            avatar_frame=sent.avatar_frame,
+            data=sent.data,
+            is_key=sent.is_key,
         )
 
     def _notices(self, picture: LivePicture) -> tuple[Behind, ...]:

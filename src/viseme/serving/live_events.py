@@ -28,6 +28,8 @@ class LiveReady:
     """How much sound after a picture's start it needs, in samples of the client's sound."""
     media_type: str
     """That of the pictures."""
+    codec: str
+    """What browsers call the codec of a stream of video; empty of single pictures."""
     idle_timeout_s: float
     """How long nothing may go either way before the session ends."""
 
@@ -46,6 +48,8 @@ class LivePicture:
     """Which of the avatar's own frames it is made of."""
     data: bytes
     """The picture, encoded."""
+    is_key: bool = True
+    """Whether decoding can begin with it, as with any single picture."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,9 +41,11 @@ class ForgottenError(Exception):
 class LiveSpeech:
     """A stretch of sound that is one to the network. What changes is the exchange's."""
 
-    def __init__(self, start_sample: int) -> None:
+    def __init__(self, start_sample: int, *, is_after_loss: bool = False) -> None:
         self.start_sample = start_sample
         """The position of its first sample, in those of the client."""
+        self.is_after_loss = is_after_loss
+        """Pictures were taken back before it began."""
         self.late = False
         """It began after the client was told that the server ends."""
         self.blocks: deque[Samples] = deque()

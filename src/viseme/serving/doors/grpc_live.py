@@ -18,7 +18,7 @@ from viseme.serving.clips import find_avatar
 from viseme.serving.doors.grpc_calls import Arrival, Calls, Method
 from viseme.serving.doors.grpc_messages import (
     event_message,
-    picture_options,
+    live_output,
     raw_sound,
     ready_message,
 )
@@ -83,7 +83,7 @@ def _options(hello: v1.LiveHello, stall_s: float) -> LiveOptions:
         )
     return LiveOptions(
         sound=raw_sound(hello.raw),
-        pictures=picture_options(hello.pictures),
+        pictures=live_output(hello),
         start_frame=hello.start_frame,
         behind_samples=hello.behind_samples,
         stall_s=stall_s,

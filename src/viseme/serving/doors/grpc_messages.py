@@ -16,9 +16,11 @@ from viseme.serving.live_events import (
     LivePicture,
     LiveReady,
 )
+from viseme.serving.live_pictures import LiveVideo
 from viseme.serving.pictures import JPEG_QUALITY, PictureFormat, PictureOptions
 from viseme.serving.raw_sound import RawSound, SampleFormat
 from viseme.video import StreamKind
+from viseme.video.live_encoder import LiveCodec
 from viseme.wire.messages import v1
 
 __all__ = [
@@ -46,6 +48,12 @@ _PICTURE_FORMATS: Final[Mapping[int, PictureFormat]] = {
     v1.PICTURE_FORMAT_JPEG: PictureFormat.JPEG,
     v1.PICTURE_FORMAT_PNG: PictureFormat.PNG,
     v1.PICTURE_FORMAT_BGR: PictureFormat.BGR,
+}
+_LIVE_CODECS: Final[Mapping[int, LiveCodec]] = {
+    v1.LIVE_CODEC_UNSPECIFIED: LiveCodec.H264,
+    v1.LIVE_CODEC_H264: LiveCodec.H264,
+    v1.LIVE_CODEC_VP8: LiveCodec.VP8,
+    v1.LIVE_CODEC_VP9: LiveCodec.VP9,
 }
 _CONTAINERS: Final[Mapping[int, StreamKind]] = {
     v1.CONTAINER_UNSPECIFIED: StreamKind.MP4,
@@ -87,6 +95,17 @@ def picture_options(message: v1.PictureOutput) -> PictureOptions:
     """
     form = _known(_PICTURE_FORMATS, message.format, "picture format")
     return PictureOptions(form, message.jpeg_quality or JPEG_QUALITY)
+
+
+def live_output(message: v1.LiveHello) -> PictureOptions | LiveVideo:
+    """Read what the pictures of a live session are to be.
+
+    Raises:
+        InputError: a format is unknown, or the quality is out of its range.
+    """
+    if message.WhichOneof("output") == "video":
+        return LiveVideo(_known(_LIVE_CODECS, message.video.codec, "codec"))
+    return picture_options(message.pictures)
 
 
 def clip_request(message: v1.RenderStart) -> ClipRequest:
@@ -147,6 +166,7 @@ def ready_message(avatar: str, ready: LiveReady) -> v1.LiveResponse:
         frame_rate_hz=ready.frame_rate_hz,
         lookahead_samples=ready.lookahead_samples,
         media_type=ready.media_type,
+        codec=ready.codec,
         idle_timeout_s=ready.idle_timeout_s,
     )
     return v1.LiveResponse(ready=message)
@@ -161,6 +181,7 @@ def event_message(event: LiveEvent) -> v1.LiveResponse:
             duration_samples=event.duration_samples,
             avatar_frame=event.avatar_frame,
             data=event.data,
+            key_frame=event.is_key,
         )
         return v1.LiveResponse(picture=picture)
     if isinstance(event, Behind):

@@ -28,6 +28,13 @@ class Container(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CONTAINER_MP4: _ClassVar[Container]
     CONTAINER_WEBM: _ClassVar[Container]
 
+class LiveCodec(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LIVE_CODEC_UNSPECIFIED: _ClassVar[LiveCodec]
+    LIVE_CODEC_H264: _ClassVar[LiveCodec]
+    LIVE_CODEC_VP8: _ClassVar[LiveCodec]
+    LIVE_CODEC_VP9: _ClassVar[LiveCodec]
+
 class NoticeKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     NOTICE_KIND_UNSPECIFIED: _ClassVar[NoticeKind]
@@ -45,6 +52,10 @@ PICTURE_FORMAT_BGR: PictureFormat
 CONTAINER_UNSPECIFIED: Container
 CONTAINER_MP4: Container
 CONTAINER_WEBM: Container
+LIVE_CODEC_UNSPECIFIED: LiveCodec
+LIVE_CODEC_H264: LiveCodec
+LIVE_CODEC_VP8: LiveCodec
+LIVE_CODEC_VP9: LiveCodec
 NOTICE_KIND_UNSPECIFIED: NoticeKind
 NOTICE_KIND_BEHIND: NoticeKind
 NOTICE_KIND_CLOSING: NoticeKind
@@ -193,19 +204,27 @@ class LiveRequest(_message.Message):
     end_of_speech: EndOfSpeech
     def __init__(self, hello: _Optional[_Union[LiveHello, _Mapping]] = ..., sound: _Optional[bytes] = ..., interrupt: _Optional[_Union[Interrupt, _Mapping]] = ..., end_of_speech: _Optional[_Union[EndOfSpeech, _Mapping]] = ...) -> None: ...
 
+class LiveVideo(_message.Message):
+    __slots__ = ("codec",)
+    CODEC_FIELD_NUMBER: _ClassVar[int]
+    codec: LiveCodec
+    def __init__(self, codec: _Optional[_Union[LiveCodec, str]] = ...) -> None: ...
+
 class LiveHello(_message.Message):
-    __slots__ = ("avatar", "raw", "pictures", "start_frame", "behind_samples")
+    __slots__ = ("avatar", "raw", "pictures", "video", "start_frame", "behind_samples")
     AVATAR_FIELD_NUMBER: _ClassVar[int]
     RAW_FIELD_NUMBER: _ClassVar[int]
     PICTURES_FIELD_NUMBER: _ClassVar[int]
+    VIDEO_FIELD_NUMBER: _ClassVar[int]
     START_FRAME_FIELD_NUMBER: _ClassVar[int]
     BEHIND_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     avatar: str
     raw: RawSound
     pictures: PictureOutput
+    video: LiveVideo
     start_frame: int
     behind_samples: int
-    def __init__(self, avatar: _Optional[str] = ..., raw: _Optional[_Union[RawSound, _Mapping]] = ..., pictures: _Optional[_Union[PictureOutput, _Mapping]] = ..., start_frame: _Optional[int] = ..., behind_samples: _Optional[int] = ...) -> None: ...
+    def __init__(self, avatar: _Optional[str] = ..., raw: _Optional[_Union[RawSound, _Mapping]] = ..., pictures: _Optional[_Union[PictureOutput, _Mapping]] = ..., video: _Optional[_Union[LiveVideo, _Mapping]] = ..., start_frame: _Optional[int] = ..., behind_samples: _Optional[int] = ...) -> None: ...
 
 class Interrupt(_message.Message):
     __slots__ = ()
@@ -230,7 +249,7 @@ class LiveResponse(_message.Message):
     def __init__(self, ready: _Optional[_Union[LiveReady, _Mapping]] = ..., picture: _Optional[_Union[LivePicture, _Mapping]] = ..., interrupted: _Optional[_Union[Interrupted, _Mapping]] = ..., speech_ended: _Optional[_Union[SpeechEnded, _Mapping]] = ..., notice: _Optional[_Union[LiveNotice, _Mapping]] = ...) -> None: ...
 
 class LiveReady(_message.Message):
-    __slots__ = ("avatar", "width", "height", "frame_rate_hz", "lookahead_samples", "media_type", "idle_timeout_s")
+    __slots__ = ("avatar", "width", "height", "frame_rate_hz", "lookahead_samples", "media_type", "idle_timeout_s", "codec")
     AVATAR_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
@@ -238,6 +257,7 @@ class LiveReady(_message.Message):
     LOOKAHEAD_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
     IDLE_TIMEOUT_S_FIELD_NUMBER: _ClassVar[int]
+    CODEC_FIELD_NUMBER: _ClassVar[int]
     avatar: str
     width: int
     height: int
@@ -245,21 +265,24 @@ class LiveReady(_message.Message):
     lookahead_samples: int
     media_type: str
     idle_timeout_s: float
-    def __init__(self, avatar: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., frame_rate_hz: _Optional[float] = ..., lookahead_samples: _Optional[int] = ..., media_type: _Optional[str] = ..., idle_timeout_s: _Optional[float] = ...) -> None: ...
+    codec: str
+    def __init__(self, avatar: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., frame_rate_hz: _Optional[float] = ..., lookahead_samples: _Optional[int] = ..., media_type: _Optional[str] = ..., idle_timeout_s: _Optional[float] = ..., codec: _Optional[str] = ...) -> None: ...
 
 class LivePicture(_message.Message):
-    __slots__ = ("index", "start_sample", "duration_samples", "avatar_frame", "data")
+    __slots__ = ("index", "start_sample", "duration_samples", "avatar_frame", "data", "key_frame")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     START_SAMPLE_FIELD_NUMBER: _ClassVar[int]
     DURATION_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     AVATAR_FRAME_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
+    KEY_FRAME_FIELD_NUMBER: _ClassVar[int]
     index: int
     start_sample: int
     duration_samples: int
     avatar_frame: int
     data: bytes
-    def __init__(self, index: _Optional[int] = ..., start_sample: _Optional[int] = ..., duration_samples: _Optional[int] = ..., avatar_frame: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+    key_frame: bool
+    def __init__(self, index: _Optional[int] = ..., start_sample: _Optional[int] = ..., duration_samples: _Optional[int] = ..., avatar_frame: _Optional[int] = ..., data: _Optional[bytes] = ..., key_frame: _Optional[bool] = ...) -> None: ...
 
 class Interrupted(_message.Message):
     __slots__ = ("next_sample", "next_index")
