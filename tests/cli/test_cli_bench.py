@@ -70,7 +70,7 @@ def test_a_file_that_cannot_be_written_is_known_before_any_work(run: CommandLine
 
 def test_bench_says_what_there_is(run: CommandLine) -> None:
     shown = run("bench", "--help").stdout
-    assert all(name in shown for name in ("engine", "render", "transport"))
+    assert all(name in shown for name in ("engine", "render", "live", "transport"))
 
 
 def test_the_engine_is_measured_shown_and_drawn(run: CommandLine) -> None:
@@ -129,6 +129,28 @@ def test_the_whole_way_is_measured(run: CommandLine) -> None:
     works, _, stages = done.stdout.partition("stage, alone")
     assert (works.count("onnxruntime"), stages.count("onnxruntime")) == (4, 2)
     assert stages.count(" %\n") == 5
+
+
+@pytest.mark.parametrize("output", ["h264", "jpeg"])
+def test_live_streams_are_tried_one_more_after_the_other(run: CommandLine, output: str) -> None:
+    size = ("--seconds", "4", "--most", "2", "--output", output)
+    done = run("bench", "live", "--avatar", "tiny", *size, "--out", "live.json")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("Starting a server.\nStreams at once: 1.\n")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    figures = json.loads((run.folder / "live.json").read_text("utf-8"))
+    first = figures["runs"][0]
+    assert (first["streams"], first["pictures"]) == (1, 39)  # 4 s less 2 and the look-ahead
+    assert first["holds"] == (first["late_ms"]["p99"] <= 40)
+    assert figures["streams"] == sum(each["holds"] for each in figures["runs"])
+    assert run("bench", "report", "live.json", "-o", "page.md").returncode == 0
+    assert "## Live streams at once" in (run.folder / "page.md").read_text("utf-8")
+
+
+def test_a_live_server_that_is_not_there(run: CommandLine) -> None:
+    done = run("bench", "live", "--grpc", "127.0.0.1:1", "--seconds", "4")
+    assert done.returncode == 10
+    assert "Traceback" not in done.stderr
 
 
 def test_lengths_that_are_none(run: CommandLine) -> None:

@@ -136,7 +136,7 @@ def test_a_stream_of_video_shows_the_same_and_begins_anew_after_an_interrupt(
     assert [picture.is_key for picture in pictures] == [True] + [False] * (len(pictures) - 1)
     decoder = av.CodecContext.create(codec.value, "r")
     packets = [av.Packet(picture.data) for picture in pictures]
-    frames = [frame for packet in (*packets, None) for frame in decoder.decode(packet)]  # type: ignore[attr-defined]
+    frames = [frame for packet in (*packets, None) for frame in decoder.decode(packet)]
     assert len(frames) == len(pictures) == 2 * len(whole(painter, sound))
 
     with session(house, pictures=LiveVideo(codec)) as live:

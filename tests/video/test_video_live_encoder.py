@@ -33,7 +33,7 @@ def stream(codec: LiveCodec, count: int, keys: tuple[int, ...] = ()) -> list[Enc
 def greys(codec: LiveCodec, pictures: list[EncodedPicture]) -> list[float]:
     decoder = av.CodecContext.create(codec.value, "r")
     packets = [av.Packet(picture.data) for picture in pictures]
-    frames = [frame for packet in (*packets, None) for frame in decoder.decode(packet)]  # type: ignore[attr-defined]
+    frames = [frame for packet in (*packets, None) for frame in decoder.decode(packet)]
     return [float(frame.to_ndarray(format="gray").mean()) for frame in frames]
 
 

@@ -127,9 +127,25 @@ def _transport_rows(figures: Figures) -> list[str]:
     return rows
 
 
+def _live_rows(figures: Figures) -> list[str]:
+    rows = [
+        "| streams | pictures/s each | late ms, median | 99 of 100 | most | Mbit/s each | holds |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for run in figures["runs"]:
+        late = run["late_ms"]
+        rows.append(
+            f"| {run['streams']} | {run['pictures_per_s']:.1f} | {late['median']:.1f} "
+            f"| {late['p99']:.1f} | {late['most']:.1f} | {run['mbit_per_s']:.2f} "
+            f"| {'yes' if run['holds'] else 'no'} |"
+        )
+    return [*rows, "", f"Streams at once that have their pictures in time: {figures['streams']}."]
+
+
 _TABLES: Final[dict[str, tuple[str, Callable[[Figures], list[str]]]]] = {
     "engine": ("Running the network", _engine_rows),
     "render": ("From sound to film", _render_rows),
+    "live": ("Live streams at once", _live_rows),
     "transport": ("To a server and back", _transport_rows),
 }
 

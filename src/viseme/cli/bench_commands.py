@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -37,6 +38,15 @@ Out: TypeAlias = Annotated[
 Plot: TypeAlias = Annotated[
     Path | None, typer.Option(metavar="PNG", help="Draw the figures there.")
 ]
+
+
+class LiveOutput(StrEnum):
+    """How live pictures come."""
+
+    H264 = "h264"
+    VP8 = "vp8"
+    VP9 = "vp9"
+    JPEG = "jpeg"
 
 
 @bench.command()
@@ -171,6 +181,45 @@ def transport(  # noqa: PLR0913 - one for each option, put together in Transport
     options = TransportOptions(batches=batch_sizes(batches), rounds=rounds, clients=clients)
     server = Server(model, avatar, grpc, http)
     bench_transport(server, data, options, Outputs(out, None, as_json))
+
+
+@bench.command()
+def live(
+    *,
+    avatar: Avatar = "demo",
+    seconds: Annotated[
+        float, typer.Option(min=4, metavar="S", help="How long each number of streams is watched.")
+    ] = 20,
+    most: Annotated[
+        int, typer.Option(min=1, max=64, metavar="N", help="The most streams to try.")
+    ] = 16,
+    output: Annotated[
+        LiveOutput, typer.Option(help="How their pictures are encoded.")
+    ] = LiveOutput.H264,
+    grpc: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Measure a server that runs, in place of a new one."),
+    ] = None,
+    out: Out = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Measure how many live streams run at once before pictures come too late.
+
+    Starts a server, and opens one stream more after the other, each sent sound at the speed of
+    speech, until more than one picture in a hundred comes later than its own 40 ms.
+
+    [dim]For example:[/dim]
+
+    viseme bench live --seconds 30 --out live.json
+    """
+    from viseme.bench.live import LiveTask  # noqa: PLC0415
+    from viseme.cli.bench_live import bench_live  # noqa: PLC0415
+    from viseme.cli.bench_outputs import Outputs  # noqa: PLC0415
+    from viseme.cli.bench_transport import Server  # noqa: PLC0415
+
+    task = LiveTask(seconds=seconds, most=most, output=output.value)
+    bench_live(Server(None, avatar, grpc, None), task, Outputs(out, None, as_json))
 
 
 @bench.command()
