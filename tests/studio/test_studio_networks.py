@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,8 +21,11 @@ from viseme.studio.networks import (  # noqa: E402
 )
 
 TINY = NetworkConfig(GeneratorConfig(ladder=(8, 8, 12, 16), fold=4, gate=True), (4, 8, 8, 8))
+AREA = ((64, 288), (32, 256))
 DENSE = NetworkConfig(
-    replace(TINY.generator, whole_window=True), encoder_ladder=(8, 8, 8), encoder_over_time=True
+    replace(TINY.generator, whole_window=True, drawn=AREA),
+    encoder_ladder=(8, 8, 8),
+    encoder_over_time=True,
 )
 
 
@@ -88,15 +92,33 @@ def test_a_config_survives_its_dictionary(config: NetworkConfig) -> None:
     assert NetworkConfig.from_dict(config.as_dict()) == config
 
 
-def test_what_is_heard_as_a_whole_is_heard_all_over_the_picture() -> None:
+def test_no_more_than_the_area_is_looked_at_and_drawn() -> None:
     net = LipSyncNet(DENSE).eval()
+    inside = torch.zeros(320, 320, dtype=torch.bool)
+    (top, bottom), (left, right) = AREA
+    inside[top:bottom, left:right] = True
+    visual, audio = torch.rand(2, 6, 320, 320), torch.randn(2, 32, 16, 16)
     with torch.no_grad():
-        heard = net.generator.audio(torch.randn(2, 32, 16, 16))
-        assert heard.shape == (2, 16, 1, 1)
-        whole = net.generator.show(torch.rand(2, 6, 320, 320), heard)
-        part = net.generator.show(torch.rand(2, 6, 160, 128), heard)
-    assert whole.shape == (2, 3, 320, 320)
-    assert part.shape == (2, 3, 160, 128)  # so it can learn from a part of the picture
+        first = net.generator(visual, audio)
+        others = net.generator(torch.where(inside, visual, 1 - visual), audio)
+    assert torch.equal(first[..., ~inside], visual[:, :3][..., ~inside])
+    assert torch.equal(first[..., inside], others[..., inside])
+    assert not torch.equal(first[..., inside], visual[:, :3][..., inside])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"gate": False}, "with gate and whole_window alone"),
+        ({"whole_window": False}, "with gate and whole_window alone"),
+        ({"drawn": ((60, 288), (32, 256))}, "60 to 288 does not begin and end at multiples of 32"),
+        ({"drawn": ((64, 288), (32, 352))}, "32 to 352 does not"),
+        ({"drawn": ((64, 64), (32, 256))}, "64 to 64 does not"),
+    ],
+)
+def test_an_area_that_cannot_be_drawn_is_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        replace(DENSE.generator, **changes)
 
 
 @pytest.mark.parametrize("config", [TINY, DENSE], ids=["family", "dense"])

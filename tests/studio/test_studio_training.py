@@ -18,7 +18,6 @@ from viseme.studio.training import (  # noqa: E402
     Phase,
     Trainer,
     TrainingOptions,
-    around_mouth,
 )
 
 OPTIONS = TrainingOptions(
@@ -109,46 +108,6 @@ def test_hearing_that_rests_stays_as_it_is(tmp_path: Path) -> None:
         if not torch.equal(value, before[name])
     }
     assert moved == {f"generator.{part}" for part in ("stem", "downs", "fuse", "ups", "head")}
-
-
-def test_drawing_around_the_mouth_leaves_out_the_rest() -> None:
-    mouth = torch.zeros(2, 1, 320, 320)
-    mouth[0, :, 90:200, 90:230] = 1
-    mouth[1, :, 84:190, 96:236] = 1
-    mouth[:, :, :30] = 0.2  # the fading edge is not the mouth
-    picture = torch.arange(320)[:, None] * 320 + torch.arange(320)
-    cut = around_mouth(
-        {
-            "mouth": mouth,
-            "visual": picture.expand(2, 6, -1, -1),
-            "target": picture.expand(2, 3, -1, -1),
-        }
-    )
-    # From 68 and 74 to 264 and 252, with room around, to the next multiples of 32.
-    for name, channels in (("visual", 6), ("target", 3), ("mouth", 1)):
-        assert cut[name].shape == (2, channels, 288 - 64, 256 - 64)
-    assert int(cut["target"][0, 0, 0, 0]) == 64 * 320 + 64
-    assert float(cut["mouth"].sum()) == float((mouth == 1).sum())
-
-
-def test_a_mouth_at_the_edge_is_cut_at_the_edge() -> None:
-    mouth = torch.zeros(1, 1, 64, 64)
-    mouth[..., 60:, :2] = 1
-    picture = torch.zeros(1, 6, 64, 64)
-    cut = around_mouth({"mouth": mouth, "visual": picture, "target": picture})
-    assert cut["mouth"].shape == (1, 1, 32, 32)
-
-
-def test_a_phase_around_the_mouth_learns(tmp_path: Path) -> None:
-    generator = replace(OPTIONS.network.generator, whole_window=True)
-    network = replace(OPTIONS.network, generator=generator)
-    drawing = replace(OPTIONS.phases[1], hearing_rests=True, around_mouth=True)
-    trainer = Trainer(Beeps(), tmp_path, replace(OPTIONS, network=network, phases=(drawing,)))
-    before = weights(trainer)
-    trainer.run()
-    assert not torch.equal(before, weights(trainer))
-    with pytest.raises(ValueError, match="needs a generator with whole_window"):
-        replace(OPTIONS, phases=(drawing,))
 
 
 def test_the_average_forgets_the_first_weights(tmp_path: Path) -> None:

@@ -30,7 +30,12 @@ __all__ = ["make_demo"]
 RECIPE = TrainingOptions(
     network=NetworkConfig(
         GeneratorConfig(
-            ladder=(64, 96, 160, 256), fold=4, up_expand=1, whole_window=True, gate=True
+            ladder=(64, 96, 160, 256),
+            fold=4,
+            up_expand=1,
+            whole_window=True,
+            gate=True,
+            drawn=((64, 288), (32, 288)),  # mouth, jaw and throat, with the box's sway
         ),
         encoder_ladder=(256, 256, 320),
         encoder_over_time=True,
@@ -38,7 +43,7 @@ RECIPE = TrainingOptions(
     phases=(
         Phase("hearing", 4000, BatchShape(8, 48, 0), (1.5e-3, 1e-3)),
         Phase("other accents", 8000, BatchShape(8, 48, 0, accent=1.5), (1e-3, 3e-5)),
-        Phase("drawing", 10000, BatchShape(6, 8, 2, accent=1.5), (1.5e-3, 1e-4), True, True),
+        Phase("drawing", 10000, BatchShape(6, 8, 2, accent=1.5), (1.5e-3, 1e-4), True),
         Phase("both", 2000, BatchShape(10, 16, 1, accent=1.5), (3e-4, 1.5e-5)),
     ),
     seed=7,

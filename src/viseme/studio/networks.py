@@ -7,8 +7,9 @@ scale at which it works: with ``fold`` 1 it sees the crop pixel by pixel as the 
 shuffle, so that no feature map is as large as the picture; on a processor it is the memory of
 those maps that costs.
 
-Four additions are the project's own and leave the tensors as they are. With ``gate`` the last
-layer gives a fourth channel that says where to keep the reference's own pixels. With
+Five additions are the project's own and leave the tensors as they are. With ``gate`` the last
+layer gives a fourth channel that says where to keep the reference's own pixels; with ``drawn`` no
+more of the crop is looked at and drawn than what a mouth can move. With
 ``whole_window`` and ``encoder_over_time`` the hearing is made of products of large matrices, a
 fraction of the work that convolutions over its small maps are. And two heads, used in training
 alone, read the phone from each feature and the mouth's pose from the audio branch: the phone is the
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +36,9 @@ __all__ = ["AudioEncoderNet", "GeneratorConfig", "GeneratorNet", "LipSyncNet", "
 
 FULL_LADDER = (32, 64, 128, 256, 512)
 MOBILE_LADDER = (16, 32, 64, 128, 256)
+
+Area: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
+"""Rows and columns of a crop, from the first to before the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +56,26 @@ class GeneratorConfig:
     """Whether a window is read as a whole, not convolved over as if it were a picture."""
     gate: bool = False
     """Whether a fourth output channel blends the drawn pixels with the reference's."""
+    drawn: Area | None = None
+    """What part of the crop is drawn, all of it if None; the rest is the reference's own pixels.
+    Needs `gate` and `whole_window`, and edges that lie between two places of the bottleneck."""
     size: int = 320
     """Side of the crop in pixels."""
     audio_shape: tuple[int, int, int] = (32, 16, 16)
+
+    def __post_init__(self) -> None:
+        """Refuse an area that cannot be drawn by itself."""
+        if self.drawn is None:
+            return
+        if not (self.gate and self.whole_window):
+            raise ValueError("a part of the crop is drawn with gate and whole_window alone")
+        place = self.size // 10
+        for first, last in self.drawn:
+            if not 0 <= first < last <= self.size or first % place or last % place:
+                raise ValueError(
+                    f"{first} to {last} does not begin and end at multiples of {place} within "
+                    f"{self.size}"
+                )
 
     @property
     def downs(self) -> int:
@@ -84,6 +105,9 @@ class NetworkConfig:
         generator = dict(values["generator"])
         for key in ("ladder", "audio_shape"):
             generator[key] = tuple(generator[key])
+        if generator["drawn"] is not None:
+            rows, columns = generator["drawn"]
+            generator["drawn"] = (tuple(rows), tuple(columns))
         return cls(
             GeneratorConfig(**generator),
             tuple(values["encoder_ladder"]),
@@ -229,6 +253,16 @@ class GeneratorNet(nn.Module):
 
     def show(self, visual: Tensor, heard: Tensor) -> Tensor:
         """Draw the crop from the reference and the audio branch's output."""
+        if self.config.drawn is None:
+            return self._draw(visual, heard)
+        (top, bottom), (left, right) = self.config.drawn
+        reference = visual[:, :3, top:bottom, left:right]
+        change = self._draw(visual[..., top:bottom, left:right], heard) - reference
+        size = self.config.size
+        around = (left, size - right, top, size - bottom)
+        return visual[:, :3] + functional.pad(change, around)
+
+    def _draw(self, visual: Tensor, heard: Tensor) -> Tensor:
         fold = self.config.fold
         x = self.stem(visual)
         skips = []

@@ -29,15 +29,9 @@ from viseme.studio.batches import Batch, BatchShape, Source
 from viseme.studio.losses import phone_loss, picture_loss, pose_loss
 from viseme.studio.networks import LipSyncNet, NetworkConfig
 
-__all__ = ["Phase", "Trainer", "TrainingOptions", "around_mouth", "tensors"]
+__all__ = ["Phase", "Trainer", "TrainingOptions", "tensors"]
 
 CHECKPOINT_NAME = "checkpoint.pt"
-
-MOUTH_WEIGHS = 0.5
-ABOVE_MOUTH, BESIDE_MOUTH, BELOW_MOUTH = 16, 16, 64
-"""Pixels of the crop that are drawn around the mouth; below it, the chin follows the jaw."""
-BOTTLENECK_STRIDE = 32
-"""Pixels of the crop for one place of the bottleneck."""
 
 Tensors: TypeAlias = dict[str, Tensor]
 Weights: TypeAlias = tuple[Tensor, ...] | list[Tensor]
@@ -54,8 +48,6 @@ class Phase:
     """At its beginning and at its end; between them the rate falls along a cosine."""
     hearing_rests: bool = False
     """Whether only the drawing is learned; encoder and audio branch stay as they are."""
-    around_mouth: bool = False
-    """Whether only the mouth and chin are drawn, at less than half the cost of the whole crop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +69,6 @@ class TrainingOptions:
     workers: int = 1
     """Processes that make batches; 0 makes them in the training process."""
     device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be trained, where it is written."""
-        cuts = any(phase.around_mouth for phase in self.phases)
-        if cuts and not self.network.generator.whole_window:
-            raise ValueError("a phase around the mouth needs a generator with whole_window")
 
     @property
     def total_steps(self) -> int:
@@ -197,8 +183,6 @@ class Trainer:
 
     def _losses(self, batch: Tensors) -> dict[str, Tensor]:
         phase = self.options.phase_at(self.step)[0]
-        if phase.around_mouth:
-            batch = batch | around_mouth(batch)
         move = {name: value.to(self.device) for name, value in batch.items()}
         visual = move["visual"].float().div(255).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
@@ -263,26 +247,6 @@ class Trainer:
             MofNCompleteColumn(),
             TimeRemainingColumn(),
         )
-
-
-def around_mouth(batch: Tensors) -> Tensors:
-    """Return a batch's pictures as if the mouth and the chin were all of the crop.
-
-    A network of convolutions learns the same from a part, as long as the part begins and ends
-    between two places of the bottleneck.
-    """
-    heavy = (batch["mouth"] > MOUTH_WEIGHS).any(dim=0)[0]
-    rows = _cut(heavy.any(dim=1), ABOVE_MOUTH, BELOW_MOUTH)
-    columns = _cut(heavy.any(dim=0), BESIDE_MOUTH, BESIDE_MOUTH)
-    return {name: batch[name][..., rows, columns] for name in ("visual", "target", "mouth")}
-
-
-def _cut(heavy: Tensor, before: int, after: int) -> slice:
-    """Return where to cut, so that what is marked has some room before and after it."""
-    marked = heavy.nonzero()
-    first = max(0, int(marked.min()) - before) // BOTTLENECK_STRIDE
-    last = -(-min(len(heavy), int(marked.max()) + 1 + after) // BOTTLENECK_STRIDE)
-    return slice(first * BOTTLENECK_STRIDE, last * BOTTLENECK_STRIDE)
 
 
 def _moving_average(decay: float) -> Callable[[Weights, Weights, Tensor | int], None]:
