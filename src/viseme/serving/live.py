@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -66,6 +67,8 @@ class LiveOptions:
     """The avatar's frame to begin with, 0 or more, in the order in which they are played."""
     behind_samples: int = 0
     """How late a picture may be without a word, in samples of the sound; 0 for any time."""
+    rests: bool = False
+    """Whether pictures go on when there is no sound: the avatar at rest, 25 a second."""
     stall_s: float = 30.0
     """How long pictures may wait to be taken, and the session for anything to come or go."""
 
@@ -100,8 +103,6 @@ class LiveSession:
         self._received = 0
         self._speech: LiveSpeech | None = None
         self._resampler: Resampler | None = None
-        self._has_lost = False
-        """Pictures of earlier speeches may have been taken back."""
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -190,7 +191,6 @@ class LiveSession:
         self._exchange.interrupt()
         self._pace.skip(self._received)
         self._speech = self._resampler = None
-        self._has_lost = True
         self._exchange.plan(Interrupted(self._received, 0))
         return not self._exchange.over
 
@@ -232,8 +232,7 @@ class LiveSession:
         if self._speech is None or self._resampler is None:
             start_s = self._received / sound.rate_hz
             self._resampler = Resampler(sound.rate_hz, sound.channels, start_s=start_s)
-            self._speech = LiveSpeech(self._received, is_after_loss=self._has_lost)
-            self._has_lost = False
+            self._speech = LiveSpeech(self._received)
             self._exchange.plan(self._speech)
         block = self._resampler.push(samples)
         self._received += len(samples)
@@ -249,24 +248,46 @@ class LiveSession:
     def _run(self) -> None:
         """Do one thing after the other, on the session's thread."""
         try:
-            while (act := self._exchange.next_act()) is not None:
+            while True:
+                if self._options.rests:
+                    self._rest()
+                act = self._exchange.next_act()
+                if act is None:
+                    break
                 if isinstance(act, LiveSpeech):
                     self._speak(act)
-                else:
-                    self._exchange.give(act)
+                    continue
+                if isinstance(act, Interrupted):  # what was taken back, a decoder has not seen
+                    self._pictures.begin_anew()
+                self._exchange.give(act)
             self._exchange.finish()
         except ForgottenError:
             pass
         except BaseException as error:  # noqa: BLE001 - raised again where it can be handled
             self.fail(error)
 
+    def _rest(self) -> None:
+        """Give the avatar at rest, a picture each 40 ms, until there is something to do."""
+        due_s = time.monotonic()
+        while self._exchange.rests(due_s):
+            sent = self._pictures.at_rest(self._options.start_frame + self._exchange.pictures)
+            picture = LivePicture(
+                index=0,  # as of any other
+                start_sample=self._received,
+                duration_samples=0,
+                avatar_frame=sent.avatar_frame,
+                data=sent.data,
+                is_key=sent.is_key,
+            )
+            self._exchange.give(picture)
+            # One who takes no pictures is not owed them afterwards.
+            due_s = max(due_s + 1 / FRAME_RATE_HZ, time.monotonic())
+
     def _speak(self, speech: LiveSpeech) -> None:
         """Give the pictures of a speech."""
         # The avatar takes one step a picture, whoever speaks and however often.
         start_frame = self._options.start_frame + self._exchange.pictures
-        pictures = self._pictures.of(
-            self._exchange.blocks(speech), start_frame, key=speech.is_after_loss
-        )
+        pictures = self._pictures.of(self._exchange.blocks(speech), start_frame)
         try:
             for sent in pictures:
                 picture = self._picture(speech, sent)

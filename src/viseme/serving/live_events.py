@@ -43,7 +43,8 @@ class LivePicture:
     start_sample: int
     """With which sample it is to be seen."""
     duration_samples: int
-    """For how many samples; the next one of the same speech begins where it ends."""
+    """For how many samples; the next one of the same speech begins where it ends. 0 of one that
+    shows the avatar at rest: it is to be seen when it comes."""
     avatar_frame: int
     """Which of the avatar's own frames it is made of."""
     data: bytes

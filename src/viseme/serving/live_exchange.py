@@ -41,11 +41,9 @@ class ForgottenError(Exception):
 class LiveSpeech:
     """A stretch of sound that is one to the network. What changes is the exchange's."""
 
-    def __init__(self, start_sample: int, *, is_after_loss: bool = False) -> None:
+    def __init__(self, start_sample: int) -> None:
         self.start_sample = start_sample
         """The position of its first sample, in those of the client."""
-        self.is_after_loss = is_after_loss
-        """Pictures were taken back before it began."""
         self.late = False
         """It began after the client was told that the server ends."""
         self.blocks: deque[Samples] = deque()
@@ -160,6 +158,19 @@ class LiveExchange:
         with self._changed:
             waiting = sum(isinstance(event, LivePicture) for event in self._events)
             return self._pictures_taken + waiting
+
+    def rests(self, until_s: float) -> bool:
+        """Wait until there is something to do, or no longer than to a `time.monotonic()`.
+
+        Returns:
+            Whether there is nothing to do, and the session goes on.
+        """
+        with self._changed:
+
+            def is_over() -> bool:
+                return self.over or self._draining or bool(self._acts)
+
+            return not self._changed.wait_for(is_over, max(0.0, until_s - time.monotonic()))
 
     def next_act(self) -> Act:
         """Wait for what is to be done next.

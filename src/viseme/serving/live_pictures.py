@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from viseme.audio import Samples
+from viseme.avatar.planes import Planes
 from viseme.rendering import Renderer
 from viseme.serving.metrics import Metrics
 from viseme.serving.pictures import PictureOptions, encode_picture, media_type
@@ -46,16 +47,25 @@ class LivePictures(ABC):
     """What browsers call the codec; empty of single pictures."""
 
     @abstractmethod
-    def of(
-        self, samples: Iterable[Samples], start_frame: int, *, key: bool
-    ) -> Generator[Sent, None, None]:
+    def of(self, samples: Iterable[Samples], start_frame: int) -> Generator[Sent, None, None]:
         """Give the pictures of a speech.
 
         Args:
             samples: the speech, as of `Renderer.frames`.
             start_frame: likewise.
-            key: whether pictures before may have been lost.
         """
+
+    @abstractmethod
+    def at_rest(self, frame: int) -> Sent:
+        """Give the avatar as it is when nobody speaks.
+
+        Args:
+            frame: its place in the order in which they are played, 0 or more.
+        """
+
+    @abstractmethod
+    def begin_anew(self) -> None:
+        """Let the next picture be understood without those before, which may be lost."""
 
 
 def live_pictures(
@@ -86,9 +96,7 @@ class _Single(LivePictures):
         self.size = renderer.avatar.size
         self.media_type = media_type(options.format)
 
-    def of(
-        self, samples: Iterable[Samples], start_frame: int, *, key: bool
-    ) -> Generator[Sent, None, None]:
+    def of(self, samples: Iterable[Samples], start_frame: int) -> Generator[Sent, None, None]:
         options = self._options
         with closing(self._renderer.frames(samples, start_frame=start_frame)) as frames:
             for frame in frames:
@@ -97,6 +105,16 @@ class _Single(LivePictures):
                 data = encode_picture(frame.image, options.format, options.jpeg_quality)
                 self._metrics.frame_encoded(time.perf_counter() - start_s)
                 yield Sent(frame.index, frame.avatar_frame, data, is_key=True)
+
+    def at_rest(self, frame: int) -> Sent:
+        avatar, options = self._renderer.avatar, self._options
+        number = next(avatar.ping_pong(frame))
+        image = avatar.frame(number)
+        data = encode_picture(image, options.format, options.jpeg_quality)
+        return Sent(0, number, data, is_key=True)
+
+    def begin_anew(self) -> None:
+        pass  # every picture is understood by itself
 
 
 class _Video(LivePictures):
@@ -110,15 +128,25 @@ class _Video(LivePictures):
         self.media_type = f"video/{codec.value}"
         self.codec = codec_string(codec, *self.size)
         self._encoder = LiveEncoder(codec, *self.size)
+        self._anew = False
 
-    def of(
-        self, samples: Iterable[Samples], start_frame: int, *, key: bool
-    ) -> Generator[Sent, None, None]:
+    def of(self, samples: Iterable[Samples], start_frame: int) -> Generator[Sent, None, None]:
         with closing(self._renderer.planar_frames(samples, start_frame=start_frame)) as frames:
             for frame in frames:
                 self._metrics.frame_composed(frame.composing_s)
-                start_s = time.perf_counter()
-                data, is_key = self._encoder.encode(frame.planes, key=key)
-                self._metrics.frame_encoded(time.perf_counter() - start_s)
-                key = False
-                yield Sent(frame.index, frame.avatar_frame, data, is_key)
+                yield self._sent(frame.index, frame.avatar_frame, frame.planes)
+
+    def at_rest(self, frame: int) -> Sent:
+        number = next(self._renderer.avatar.ping_pong(frame))
+        pixels = self._renderer.avatar.pixels(number)
+        return self._sent(0, number, pixels if isinstance(pixels, Planes) else Planes.of(pixels))
+
+    def begin_anew(self) -> None:
+        self._anew = True
+
+    def _sent(self, number: int, avatar_frame: int, planes: Planes) -> Sent:
+        start_s = time.perf_counter()
+        data, is_key = self._encoder.encode(planes, key=self._anew)
+        self._anew = False
+        self._metrics.frame_encoded(time.perf_counter() - start_s)
+        return Sent(number, avatar_frame, data, is_key)

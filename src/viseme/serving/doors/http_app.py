@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import WebSocketRoute
 
 from viseme._version import __version__
 from viseme.audio import FRAME_RATE_HZ
@@ -23,6 +24,8 @@ from viseme.serving.doors.http_call import Call, Handler
 from viseme.serving.doors.http_clips import ClipRoute
 from viseme.serving.doors.http_docs import DESCRIPTION, DOCUMENTATION, page
 from viseme.serving.doors.http_errors import MethodError, NotThereError
+from viseme.serving.doors.http_live import LIVE_PATH, LiveRoute
+from viseme.serving.doors.http_page import PageRoute
 from viseme.serving.doors.http_reply import Reply
 from viseme.serving.doors.http_schemas import SCHEMAS
 from viseme.serving.house import House
@@ -100,6 +103,10 @@ class HttpApp:
         self._add("GET", "/metrics", self._metrics)
         self._add("GET", "/openapi.json", self._schema)
         self._add("GET", "/docs", self._docs)
+        page = PageRoute()
+        self._add_route("GET", "/", page, include_in_schema=False)
+        self._add_route("GET", "/web/{name}", page, include_in_schema=False)
+        self.app.routes.append(WebSocketRoute(LIVE_PATH, LiveRoute(self._house).answer))
 
     def _add(self, method: str, path: str, handler: Handler, *, public: bool = False) -> None:
         named = f"{method} {path}"
@@ -108,17 +115,22 @@ class HttpApp:
             lock: list[dict[str, list[str]]] = [] if public else [{_TOKEN: []}]
             told = {**told, "openapi_extra": {**told.get("openapi_extra", {}), "security": lock}}
 
-        async def respond() -> Response:
-            return Reply(self._house.desk, self._pool, named, handler, public=public)
-
-        self.app.add_api_route(
+        self._add_route(
+            method,
             path,
-            respond,
-            methods=[method],
-            response_class=Response,
+            handler,
+            public=public,
             operation_id=named.lower().translate(_TO_NAME),
             **told,
         )
+
+    def _add_route(
+        self, method: str, path: str, handler: Handler, *, public: bool = True, **told: Any
+    ) -> None:
+        async def respond() -> Response:
+            return Reply(self._house.desk, self._pool, f"{method} {path}", handler, public=public)
+
+        self.app.add_api_route(path, respond, methods=[method], response_class=Response, **told)
         if method == "GET":  # the same without the body, which load balancers ask for
             self.app.add_api_route(path, respond, methods=["HEAD"], include_in_schema=False)
 

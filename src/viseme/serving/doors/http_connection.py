@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
+import h11
 from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
@@ -54,6 +55,7 @@ class _Connection(H11Protocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._read_timer: asyncio.TimerHandle | None = None
         self._unread_bytes = 0
+        self._is_socket = False
         app = self.app
 
         async def answering(scope: Any, receive: Any, send: Any) -> None:
@@ -78,10 +80,18 @@ class _Connection(H11Protocol):
         if self.transport.is_closing():
             return  # refused, and still talking
         super().data_received(data)
+        if self._is_socket:
+            return  # the line has another protocol now
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_head_timer()
         else:
             self._wait_for_head()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        self._is_socket = True
+        self._stop_head_timer()
+        self._stop_read_timer()
+        super().handle_websocket_upgrade(event)
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -18,6 +18,7 @@ from viseme.errors import ConfigError
 from viseme.serving.config import Address, ServerConfig
 from viseme.serving.doors.http_app import HttpApp
 from viseme.serving.doors.http_connection import Patience, connection_class
+from viseme.serving.doors.http_live import MESSAGE_BYTES_MAX
 from viseme.serving.house import House
 from viseme.serving.tls import Tls
 
@@ -28,6 +29,8 @@ _CONNECTIONS_MAX: Final = 500
 """Most of them idle; a process may usually have 1,024 files open, and there are other doors."""
 _HEAD_BYTES_MAX: Final = 2**14
 _KEEP_ALIVE_S: Final = 15
+_PING_S: Final = 5.0
+"""A socket whose other end has vanished is noticed after twice that."""
 _LOOK_S: Final = 0.01
 
 _REASONS: Final = {
@@ -120,7 +123,11 @@ class HttpDoor:
             app.app,
             http=connection_class(Patience(limits.stall_s, _CONNECTIONS_MAX)),
             loop="asyncio",
-            ws="none",
+            ws="websockets-sansio",
+            ws_max_size=MESSAGE_BYTES_MAX,
+            ws_per_message_deflate=False,  # pictures are compressed, and so costs would be doubled
+            ws_ping_interval=_PING_S,
+            ws_ping_timeout=_PING_S,
             lifespan="off",  # the house is opened and closed by whoever opens and closes doors
             interface="asgi3",
             log_config=None,  # `logging_to` has uvicorn's loggers

@@ -1,0 +1,536 @@
+/**
+ * `<viseme-avatar src="wss://…/v1/live" avatar="demo">`: a talking avatar for any page.
+ *
+ * Attributes: `src` (the socket; that of the page's own server without it), `avatar`, `token`.
+ * Methods: `speak(samples, rate)`, `speakFile(file)`, `listen()`, `interrupt()`, `record()`,
+ * `connect()`, `disconnect()`. Properties: `muted`, `echo` (the microphone is heard, with the
+ * pictures). Events: `state` (detail: `connecting`, `resting`, `speaking`, `listening`, `lost`,
+ * `closed`), `fault` (a sentence) and `stats`.
+ *
+ * @typedef {import("./line.js").Picture} Picture
+ * @typedef {import("./line.js").Words} Words
+ * @typedef {object} Speech what is being said
+ * @property {number} start the position of its first sample on the line
+ * @property {Float32Array | null} samples all of it; null of the microphone
+ * @property {number} sent how much of it has been sent
+ * @property {boolean} complete whether the server knows that it has all
+ * @property {boolean} over whether all of its pictures have come
+ * @property {number | null} base when its first sample is heard, by the clock of the sound
+ * @property {AudioBufferSourceNode | null} source
+ */
+
+import { Line, VERSION } from "./line.js";
+import { Screen, decodesVideo } from "./screen.js";
+
+const PIECE_S = 0.04;
+/** How far ahead of what is heard a file is sent: an interrupt has as much to forget. */
+const AHEAD_S = 6;
+/** After the first picture, so that the next ones are there in time. */
+const CUSHION_S = 0.12;
+/** A picture that comes later than this is waited for, and so is the sound. */
+const LATE_S = 0.4;
+/** How much is gathered then, so that it does not happen again at once. */
+const WAIT_S = 0.6;
+/** Beyond the look-ahead, for the way there and back. */
+const MICROPHONE_DELAY_S = 0.3;
+const FEED_MS = 40;
+const STATS_MS = 1000;
+
+export class VisemeAvatar extends HTMLElement {
+  static observedAttributes = ["src", "avatar", "token"];
+
+  constructor() {
+    super();
+    const root = this.attachShadow({ mode: "open" });
+    root.innerHTML = `<style>
+      :host { display: block; }
+      canvas { display: block; width: 100%; height: 100%; object-fit: contain; border-radius: inherit; }
+    </style><canvas width="1280" height="720" role="img"></canvas>`;
+    /** @type {HTMLCanvasElement} */
+    this.canvas = /** @type {HTMLCanvasElement} */ (root.querySelector("canvas"));
+    /** @type {Line | null} */
+    this.line = null;
+    /** @type {Screen | null} */
+    this.screen = null;
+    /** @type {AudioContext | null} */
+    this.audio = null;
+    /** @type {Speech | null} */
+    this.speech = null;
+    /** @type {MediaStream | null} */
+    this.microphone = null;
+    this.position = 0;
+    this.lookahead_s = 0.5;
+    this.isForgetting = false;
+    this.state = "closed";
+    this.isMuted = false;
+    this.hasEcho = false;
+    /** @type {[number, number][]} positions that were sent, and when */
+    this.sentAt = [];
+    this.figures = { firstMs: NaN, delayMs: NaN, opened: 0, shown: 0, received: 0 };
+  }
+
+  connectedCallback() {
+    this.connect();
+  }
+
+  disconnectedCallback() {
+    this.disconnect();
+  }
+
+  attributeChangedCallback() {
+    if (this.line && this.isConnected) {
+      this.disconnect();
+      this.connect();
+    }
+  }
+
+  /** The clock of all: seconds of sound. @returns {AudioContext} */
+  get sound() {
+    if (!this.audio) {
+      const audio = new AudioContext({ latencyHint: "interactive" });
+      this.volume = audio.createGain();
+      this.volume.connect(audio.destination);
+      this.recorded = audio.createMediaStreamDestination();
+      this.volume.connect(this.recorded);
+      this.audio = audio;
+      this.muted = this.isMuted;
+    }
+    return this.audio;
+  }
+
+  get muted() {
+    return this.isMuted;
+  }
+
+  set muted(value) {
+    this.isMuted = value;
+    if (this.audio && this.volume) this.volume.gain.value = value ? 0 : 1;
+  }
+
+  get echo() {
+    return this.hasEcho;
+  }
+
+  set echo(value) {
+    this.hasEcho = value;
+    if (this.echoing) this.echoing.gain.value = value ? 1 : 0;
+  }
+
+  connect() {
+    if (this.line) return;
+    const sound = this.sound;
+    const hello = {
+      type: "hello",
+      version: VERSION,
+      avatar: this.getAttribute("avatar") ?? "",
+      token: this.getAttribute("token") ?? "",
+      codec: decodesVideo ? "h264" : "jpeg",
+      sound: { rate_hz: sound.sampleRate, channels: 1, format: "s16" },
+    };
+    const line = new Line(this.#address(), hello);
+    this.line = line;
+    this.screen = new Screen(
+      this.canvas,
+      (picture) => this.#dueAt(picture),
+      () => this.#heard(),
+    );
+    this.screen.onShown = () => this.#noteShown();
+    line.addEventListener("ready", (event) => this.#begin(detail(event)));
+    line.addEventListener("picture", (event) => this.#take(detail(event)));
+    line.addEventListener("words", (event) => this.#hear(detail(event)));
+    line.addEventListener("refused", (event) => this.#tell("fault", detail(event).message));
+    line.addEventListener("lost", (event) => this.#lose(detail(event).retryMs));
+    this.figures = { firstMs: NaN, delayMs: NaN, opened: performance.now(), shown: 0, received: 0 };
+    this.#enter("connecting");
+    line.open();
+    this.feeding = setInterval(() => this.#feed(), FEED_MS);
+    this.counting = setInterval(() => this.#count(), STATS_MS);
+  }
+
+  disconnect() {
+    clearInterval(this.feeding);
+    clearInterval(this.counting);
+    this.#hush();
+    this.#stopMicrophone();
+    this.line?.close();
+    this.line = null;
+    this.screen?.end();
+    this.screen = null;
+    void this.audio?.close();
+    this.audio = null;
+    this.#enter("closed");
+  }
+
+  /**
+   * Say something.
+   * @param {Float32Array} samples mono, -1..1
+   * @param {number} rate samples a second
+   */
+  async speak(samples, rate = this.sound.sampleRate) {
+    await this.sound.resume();
+    if (this.speech) this.interrupt();
+    this.#say(rate === this.sound.sampleRate ? samples : await this.#resampled(samples, rate));
+  }
+
+  /**
+   * Say what is in a file of sound.
+   * @param {Blob} file
+   */
+  async speakFile(file) {
+    await this.sound.resume();
+    let decoded;
+    try {
+      decoded = await this.sound.decodeAudioData(await file.arrayBuffer());
+    } catch {
+      this.#tell("fault", "This file has no sound that the browser can read; try WAV, MP3 or M4A.");
+      return;
+    }
+    await this.speak(mono(decoded));
+  }
+
+  /** Let the avatar say what the microphone hears, until `interrupt`. */
+  async listen() {
+    await this.sound.resume();
+    if (!navigator.mediaDevices) {
+      this.#tell("fault", "The browser gives the microphone to pages over HTTPS or of this machine only.");
+      return;
+    }
+    try {
+      this.microphone = await navigator.mediaDevices.getUserMedia({
+        audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 },
+      });
+      await this.sound.audioWorklet.addModule(new URL("microphone.js", import.meta.url));
+    } catch (error) {
+      const denied = error instanceof DOMException && error.name === "NotAllowedError";
+      this.#tell("fault", denied ? "The microphone was not allowed; allow it in the address bar." : "There is no microphone.");
+      return;
+    }
+    if (this.speech) this.interrupt();
+    const sound = this.sound;
+    const source = sound.createMediaStreamSource(this.microphone);
+    const worklet = new AudioWorkletNode(sound, "viseme-microphone", { numberOfOutputs: 0 });
+    const delay = sound.createDelay(4);
+    delay.delayTime.value = this.#microphoneDelay();
+    this.echoing = sound.createGain();
+    this.echo = this.hasEcho;
+    source.connect(worklet);
+    source.connect(delay).connect(this.echoing).connect(/** @type {GainNode} */ (this.volume));
+    worklet.port.onmessage = ({ data }) => this.#hearMicrophone(data.samples, data.end);
+    this.#enter("listening");
+  }
+
+  /** Break in: what was to be said is forgotten. */
+  interrupt() {
+    const wasSpeaking = this.speech !== null;
+    this.#stopMicrophone();
+    this.#hush();
+    if (wasSpeaking && this.line?.isReady) {
+      this.isForgetting = true;
+      this.screen?.clear();
+      this.line.say({ type: "interrupt" });
+    }
+    if (this.line?.isReady) this.#enter("resting");
+  }
+
+  /** Record picture and sound until the returned function is called, which gives the film. */
+  record() {
+    const stream = this.canvas.captureStream(25);
+    for (const track of this.recorded?.stream.getAudioTracks() ?? []) stream.addTrack(track);
+    const recorder = new MediaRecorder(stream);
+    /** @type {Blob[]} */
+    const pieces = [];
+    recorder.ondataavailable = ({ data }) => pieces.push(data);
+    recorder.start(1000);
+    return () =>
+      /** @type {Promise<Blob>} */ (
+        new Promise((resolve) => {
+          recorder.onstop = () => resolve(new Blob(pieces, { type: recorder.mimeType }));
+          recorder.stop();
+        })
+      );
+  }
+
+  #address() {
+    const given = this.getAttribute("src");
+    if (given) return given;
+    return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/live`;
+  }
+
+  /** @param {Words} ready */
+  #begin(ready) {
+    this.position = 0;
+    this.sentAt = [];
+    this.isForgetting = false;
+    this.lookahead_s = ready.lookahead_samples / this.sound.sampleRate;
+    this.screen?.begin(ready.codec, ready.width, ready.height);
+    this.canvas.setAttribute("aria-label", `The avatar ${ready.avatar}`);
+    const speech = this.speech;
+    if (this.microphone) {
+      this.speech = null; // begun again with the next piece
+      this.#enter("listening");
+    } else if (speech?.samples) {
+      // The line was lost in the middle: go on with what was not heard yet.
+      const heard = speech.base === null ? 0 : (this.#heard() - speech.base) * this.sound.sampleRate;
+      this.#hush();
+      this.#say(speech.samples.subarray(Math.max(0, Math.round(heard))));
+    } else {
+      this.#enter("resting");
+    }
+  }
+
+  /** @param {number | null} retryMs */
+  #lose(retryMs) {
+    this.#pauseSource();
+    if (retryMs === null) this.#hush();
+    this.#enter(retryMs === null ? "closed" : "lost");
+  }
+
+  /** @param {Words} words */
+  #hear(words) {
+    if (words.type === "interrupted") this.isForgetting = false;
+    else if (words.type === "ended" && this.speech && !this.isForgetting) this.speech.over = true;
+    else if (words.type === "closing") this.#tell("fault", words.text);
+  }
+
+  /** @param {Picture} picture */
+  #take(picture) {
+    if (this.isForgetting) return;
+    const speech = this.speech;
+    if (!picture.atRest && speech) {
+      const late = this.#heard() - this.#dueAt(picture);
+      if (speech.base === null) this.#start(speech, picture, CUSHION_S);
+      else if (late > LATE_S) this.#wait(speech, picture, late);
+      this.#noteDelay(picture);
+    }
+    this.screen?.add(picture);
+  }
+
+  /** @param {Picture} picture */
+  #dueAt(picture) {
+    const speech = this.speech;
+    if (picture.atRest || !speech) return -Infinity;
+    if (speech.base === null) return Infinity;
+    return speech.base + (picture.start - speech.start) / this.sound.sampleRate;
+  }
+
+  /** What is heard now, by the clock of the sound. */
+  #heard() {
+    const audio = this.audio;
+    return audio ? audio.currentTime - (audio.outputLatency || 0) : 0;
+  }
+
+  /** @param {Float32Array} samples */
+  #say(samples) {
+    this.speech = {
+      start: this.position,
+      samples,
+      sent: 0,
+      complete: false,
+      over: false,
+      base: null,
+      source: null,
+    };
+    this.#enter("speaking");
+    this.#feed();
+  }
+
+  /**
+   * Begin to play, or go on, now that there is a picture.
+   * @param {Speech} speech
+   * @param {Picture} picture the first one
+   * @param {number} cushion seconds until it is shown
+   */
+  #start(speech, picture, cushion) {
+    const samples = /** @type {Float32Array<ArrayBuffer> | null} */ (speech.samples);
+    if (!samples) return;
+    const sound = this.sound;
+    const buffer = sound.createBuffer(1, samples.length, sound.sampleRate);
+    buffer.copyToChannel(samples, 0);
+    const source = sound.createBufferSource();
+    source.buffer = buffer;
+    source.connect(/** @type {GainNode} */ (this.volume));
+    const begin = sound.currentTime + cushion;
+    const offset = (picture.start - speech.start) / sound.sampleRate;
+    speech.base = begin - offset;
+    source.start(begin, offset);
+    speech.source = source;
+  }
+
+  /**
+   * The server is behind: let the sound wait for it, too.
+   * @param {Speech} speech
+   * @param {Picture} picture
+   * @param {number} late in seconds
+   */
+  #wait(speech, picture, late) {
+    if (speech.samples) {
+      this.#pauseSource();
+      this.#start(speech, picture, WAIT_S);
+    } else if (speech.base !== null) {
+      speech.base += late + CUSHION_S;
+    }
+  }
+
+  /** Send what is due of a file, and notice its end. */
+  #feed() {
+    const speech = this.speech;
+    if (!speech?.samples || !this.line?.isReady) return;
+    const rate = this.sound.sampleRate;
+    const piece = Math.round(PIECE_S * rate);
+    const heard = speech.base === null ? 0 : this.#heard() - speech.base;
+    while (speech.sent < speech.samples.length && speech.sent / rate < heard + AHEAD_S) {
+      if (this.line.unsent > 2 * rate) break;
+      const part = speech.samples.subarray(speech.sent, speech.sent + piece);
+      this.#push(part);
+      speech.sent += part.length;
+    }
+    if (speech.sent === speech.samples.length && !speech.complete) {
+      speech.complete = true;
+      this.line.say({ type: "end" });
+    }
+    if (speech.over && heard * rate >= speech.samples.length) {
+      this.speech = null;
+      this.#enter("resting");
+    }
+  }
+
+  /** @param {Float32Array} samples */
+  #push(samples) {
+    const numbers = new Int16Array(samples.length);
+    for (let i = 0; i < samples.length; i += 1) {
+      numbers[i] = Math.max(-32768, Math.min(32767, Math.round(samples[i] * 32767)));
+    }
+    this.line?.push(numbers);
+    this.position += samples.length;
+    this.sentAt.push([this.position, performance.now()]);
+    if (this.sentAt.length > 1000) this.sentAt.splice(0, 500);
+  }
+
+  /**
+   * @param {Float32Array} samples
+   * @param {number} end when the last of them was heard
+   */
+  #hearMicrophone(samples, end) {
+    if (!this.microphone || !this.line?.isReady) return;
+    if (!this.speech) {
+      const begin = end - samples.length / this.sound.sampleRate;
+      this.speech = {
+        start: this.position,
+        samples: null,
+        sent: 0,
+        complete: false,
+        over: false,
+        base: begin + this.#microphoneDelay(),
+        source: null,
+      };
+    }
+    this.#push(samples);
+  }
+
+  #microphoneDelay() {
+    return this.lookahead_s + MICROPHONE_DELAY_S;
+  }
+
+  #stopMicrophone() {
+    for (const track of this.microphone?.getTracks() ?? []) track.stop();
+    this.microphone = null;
+    this.echoing?.disconnect();
+    this.echoing = undefined;
+  }
+
+  /** Forget what is being said, on this side. */
+  #hush() {
+    this.#pauseSource();
+    this.speech = null;
+  }
+
+  #pauseSource() {
+    const source = this.speech?.source;
+    if (source && this.speech) {
+      source.stop();
+      this.speech.source = null;
+    }
+  }
+
+  /**
+   * @param {Float32Array} samples
+   * @param {number} rate
+   */
+  async #resampled(samples, rate) {
+    const length = Math.max(1, Math.round((samples.length * this.sound.sampleRate) / rate));
+    const offline = new OfflineAudioContext(1, length, this.sound.sampleRate);
+    const buffer = offline.createBuffer(1, samples.length, rate);
+    buffer.copyToChannel(/** @type {Float32Array<ArrayBuffer>} */ (samples), 0);
+    const source = offline.createBufferSource();
+    source.buffer = buffer;
+    source.connect(offline.destination);
+    source.start();
+    return (await offline.startRendering()).getChannelData(0);
+  }
+
+  #noteShown() {
+    if (Number.isNaN(this.figures.firstMs)) {
+      this.figures.firstMs = performance.now() - this.figures.opened;
+    }
+  }
+
+  /** @param {Picture} picture */
+  #noteDelay(picture) {
+    const needed = picture.start + this.lookahead_s * this.sound.sampleRate;
+    const sent = this.sentAt.find(([position]) => position >= needed);
+    if (sent) this.figures.delayMs = performance.now() - sent[1];
+  }
+
+  #count() {
+    const { screen, line, figures } = this;
+    if (!screen || !line) return;
+    this.#tell("stats", {
+      firstMs: figures.firstMs,
+      delayMs: figures.delayMs,
+      skewMs: 1000 * screen.skew,
+      framesPerS: ((screen.shown - figures.shown) * 1000) / STATS_MS,
+      dropped: screen.dropped,
+      kbitPerS: ((line.received - figures.received) * 8) / STATS_MS,
+    });
+    figures.shown = screen.shown;
+    figures.received = line.received;
+  }
+
+  /** @param {string} state */
+  #enter(state) {
+    if (state === this.state) return;
+    this.state = state;
+    this.#tell("state", state);
+  }
+
+  /**
+   * @param {string} name
+   * @param {unknown} subject
+   */
+  #tell(name, subject) {
+    this.dispatchEvent(new CustomEvent(name, { detail: subject }));
+  }
+}
+
+/**
+ * @param {Event} event
+ * @returns {any}
+ */
+function detail(event) {
+  return /** @type {CustomEvent} */ (event).detail;
+}
+
+/**
+ * Mix all channels into one.
+ * @param {AudioBuffer} buffer
+ */
+function mono(buffer) {
+  const mixed = new Float32Array(buffer.length);
+  for (let channel = 0; channel < buffer.numberOfChannels; channel += 1) {
+    const samples = buffer.getChannelData(channel);
+    for (let i = 0; i < mixed.length; i += 1) mixed[i] += samples[i] / buffer.numberOfChannels;
+  }
+  return mixed;
+}
+
+customElements.define("viseme-avatar", VisemeAvatar);

@@ -1,0 +1,143 @@
+/**
+ * The line to a server: docs/live.md, spoken from a page. It opens again by itself, with back-off.
+ *
+ * @typedef {{type: string, [name: string]: any}} Words
+ * @typedef {object} Picture
+ * @property {boolean} isKey whether decoding may begin with it
+ * @property {boolean} atRest whether nobody speaks in it
+ * @property {number} number its place in the conversation
+ * @property {number} start the sample with which it is to be seen
+ * @property {number} duration in samples
+ * @property {Uint8Array} data
+ */
+
+export const VERSION = 1;
+const HEADER_BYTES = 20;
+const KEY_FRAME = 1;
+const AT_REST = 2;
+const BACK_OFF_MS = [500, 1000, 2000, 4000, 8000];
+
+/**
+ * Read the header before a picture.
+ * @param {ArrayBuffer} message
+ * @returns {Picture}
+ */
+export function readPicture(message) {
+  const view = new DataView(message);
+  const flags = view.getUint8(1);
+  return {
+    isKey: (flags & KEY_FRAME) !== 0,
+    atRest: (flags & AT_REST) !== 0,
+    number: view.getUint32(4, true),
+    start: Number(view.getBigUint64(8, true)),
+    duration: view.getUint32(16, true),
+    data: new Uint8Array(message, HEADER_BYTES),
+  };
+}
+
+/**
+ * Events: `ready`, `lost` (with `retryMs`, or null where it is of no use to try again), `refused`
+ * (an error of the server), `words` and `picture`; each has its subject in `detail`.
+ */
+export class Line extends EventTarget {
+  /**
+   * @param {string} url
+   * @param {Words} hello what is said first, each time
+   */
+  constructor(url, hello) {
+    super();
+    this.url = url;
+    this.hello = hello;
+    /** @type {WebSocket | null} */
+    this.socket = null;
+    this.isReady = false;
+    this.wanted = false;
+    this.failures = 0;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+    this.received = 0;
+  }
+
+  open() {
+    this.wanted = true;
+    clearTimeout(this.timer);
+    const socket = new WebSocket(this.url);
+    socket.binaryType = "arraybuffer";
+    this.socket = socket;
+    socket.onopen = () => socket.send(JSON.stringify(this.hello));
+    socket.onmessage = ({ data }) => {
+      if (this.socket === socket) this.#hear(data);
+    };
+    socket.onclose = ({ code }) => {
+      if (this.socket === socket) this.#lose(code);
+    };
+  }
+
+  close() {
+    this.wanted = false;
+    clearTimeout(this.timer);
+    this.isReady = false;
+    const socket = this.socket;
+    this.socket = null;
+    socket?.close(1000);
+  }
+
+  /** @param {Words} words */
+  say(words) {
+    if (this.isReady) this.socket?.send(JSON.stringify(words));
+  }
+
+  /** @param {Int16Array} samples */
+  push(samples) {
+    if (this.isReady) this.socket?.send(samples);
+  }
+
+  /** Bytes that the browser still has to send. */
+  get unsent() {
+    return this.socket?.bufferedAmount ?? 0;
+  }
+
+  /** @param {string | ArrayBuffer} data */
+  #hear(data) {
+    if (typeof data !== "string") {
+      this.received += data.byteLength;
+      this.#tell("picture", readPicture(data));
+      return;
+    }
+    const words = /** @type {Words} */ (JSON.parse(data));
+    if (words.type === "ready") {
+      this.isReady = true;
+      this.failures = 0;
+      this.#tell("ready", words);
+    } else if (words.type === "error") {
+      this.#tell("refused", words);
+    } else {
+      this.#tell("words", words);
+    }
+  }
+
+  /** @param {number} code */
+  #lose(code) {
+    this.isReady = false;
+    this.socket = null;
+    if (!this.wanted) return;
+    // 1008: what was said was wrong, and would be again.
+    if (code === 1008) {
+      this.wanted = false;
+      this.#tell("lost", { retryMs: null });
+      return;
+    }
+    const retryMs = BACK_OFF_MS[Math.min(this.failures, BACK_OFF_MS.length - 1)];
+    this.failures += 1;
+    this.timer = setTimeout(() => this.open(), retryMs);
+    this.#tell("lost", { retryMs });
+  }
+
+  /**
+   * @param {string} name
+   * @param {unknown} detail
+   */
+  #tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}

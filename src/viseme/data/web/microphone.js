@@ -1,0 +1,31 @@
+/** The other end of the microphone, on the sound's own thread: pieces of 40 ms to the page. */
+const PIECE_S = 0.04;
+
+class Microphone extends AudioWorkletProcessor {
+  constructor() {
+    super();
+    this.piece = new Float32Array(Math.round(PIECE_S * sampleRate));
+    this.filled = 0;
+  }
+
+  /** @param {Float32Array[][]} inputs */
+  process([input]) {
+    const samples = input[0];
+    if (!samples) return true;
+    for (let taken = 0; taken < samples.length; ) {
+      const room = Math.min(this.piece.length - this.filled, samples.length - taken);
+      this.piece.set(samples.subarray(taken, taken + room), this.filled);
+      this.filled += room;
+      taken += room;
+      if (this.filled === this.piece.length) {
+        const end = currentTime + taken / sampleRate;
+        this.port.postMessage({ samples: this.piece, end }, [this.piece.buffer]);
+        this.piece = new Float32Array(this.piece.length);
+        this.filled = 0;
+      }
+    }
+    return true;
+  }
+}
+
+registerProcessor("viseme-microphone", Microphone);

@@ -1,0 +1,164 @@
+/**
+ * Pictures on a canvas, each at its time: decoded a few ahead, drawn on the screen's own beat, and
+ * left out where they are late.
+ *
+ * @typedef {import("./line.js").Picture} Picture
+ * @typedef {{picture: Picture, image: VideoFrame | ImageBitmap}} Shown
+ */
+
+const DECODED_AHEAD = 6;
+
+/** Whether this browser can decode streams; else pictures are asked for as JPEG. */
+export const decodesVideo = "VideoDecoder" in globalThis;
+
+export class Screen {
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {(picture: Picture) => number} dueAt when a picture is to be seen, on the clock of `now`
+   * @param {() => number} now
+   */
+  constructor(canvas, dueAt, now) {
+    this.canvas = canvas;
+    this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    this.dueAt = dueAt;
+    this.now = now;
+    this.shown = 0;
+    this.dropped = 0;
+    /** How much later than due the last picture was drawn, in seconds. */
+    this.skew = 0;
+    /** @type {((picture: Picture) => void) | null} */
+    this.onShown = null;
+    /** @type {((error: unknown) => void) | null} */
+    this.onError = null;
+    /** @type {VideoDecoder | null} */
+    this.decoder = null;
+    this.config = { codec: "", optimizeForLatency: true };
+    this.#forget();
+    this.beat = requestAnimationFrame(() => this.#draw());
+  }
+
+  /**
+   * @param {string} codec that of the stream; empty for JPEG
+   * @param {number} width
+   * @param {number} height
+   */
+  begin(codec, width, height) {
+    this.config = { codec, optimizeForLatency: true };
+    if (this.canvas.width !== width || this.canvas.height !== height) {
+      this.canvas.width = width;
+      this.canvas.height = height;
+    }
+    this.clear();
+  }
+
+  /** Forget all that was not shown; the next picture must be a key frame. */
+  clear() {
+    for (const { image } of this.ready ?? []) image.close();
+    if (this.decoder && this.decoder.state !== "closed") this.decoder.close();
+    this.decoder = null;
+    this.#forget();
+  }
+
+  /** @param {Picture} picture */
+  add(picture) {
+    this.waiting.push(picture);
+    this.#decodeMore();
+  }
+
+  end() {
+    cancelAnimationFrame(this.beat);
+    this.clear();
+  }
+
+  #forget() {
+    /** @type {Picture[]} as they came */
+    this.waiting = [];
+    /** @type {Map<number, Picture>} being decoded, by their time stamp */
+    this.decoding = new Map();
+    /** @type {Shown[]} */
+    this.ready = [];
+    this.generation = (this.generation ?? 0) + 1;
+    this.needsKey = true;
+  }
+
+  #decodeMore() {
+    while (this.waiting.length > 0 && this.ready.length + this.decoding.size < DECODED_AHEAD) {
+      const picture = /** @type {Picture} */ (this.waiting.shift());
+      if (this.needsKey && !picture.isKey) continue;
+      this.needsKey = false;
+      if (this.config.codec) this.#decode(picture);
+      else void this.#open(picture);
+    }
+  }
+
+  /** @param {Picture} picture */
+  #decode(picture) {
+    this.decoder ??= this.#newDecoder();
+    const timestamp = picture.number * 40_000;
+    this.decoding.set(timestamp, picture);
+    const type = picture.isKey ? "key" : "delta";
+    this.decoder.decode(new EncodedVideoChunk({ type, timestamp, data: picture.data }));
+  }
+
+  #newDecoder() {
+    const generation = this.generation;
+    const decoder = new VideoDecoder({
+      output: (frame) => this.#take(frame, frame.timestamp, generation),
+      error: (error) => {
+        if (generation !== this.generation) return;
+        this.clear(); // the next key frame is a new beginning
+        this.onError?.(error);
+      },
+    });
+    decoder.configure(this.config);
+    return decoder;
+  }
+
+  /** @param {Picture} picture */
+  async #open(picture) {
+    const generation = this.generation;
+    this.decoding.set(picture.number, picture);
+    const data = /** @type {BlobPart} */ (picture.data);
+    const image = await createImageBitmap(new Blob([data], { type: "image/jpeg" }));
+    this.#take(image, picture.number, generation);
+  }
+
+  /**
+   * @param {VideoFrame | ImageBitmap} image
+   * @param {number} key
+   * @param {number} generation
+   */
+  #take(image, key, generation) {
+    const picture = generation === this.generation ? this.decoding.get(key) : undefined;
+    if (!picture) {
+      image.close();
+      return;
+    }
+    this.decoding.delete(key);
+    this.ready.push({ picture, image });
+    // A page that is not seen has no beat, and must not hold what it will never draw.
+    if (document.hidden) this.#draw(false);
+  }
+
+  #draw(again = true) {
+    if (again) this.beat = requestAnimationFrame(() => this.#draw());
+    const now = this.now();
+    /** @type {Shown | null} */
+    let newest = null;
+    while (this.ready.length > 0 && this.dueAt(this.ready[0].picture) <= now) {
+      if (newest) {
+        newest.image.close();
+        this.dropped += 1;
+      }
+      newest = /** @type {Shown} */ (this.ready.shift());
+    }
+    if (newest) {
+      this.context.drawImage(newest.image, 0, 0, this.canvas.width, this.canvas.height);
+      newest.image.close();
+      this.shown += 1;
+      if (!newest.picture.atRest) this.skew = now - this.dueAt(newest.picture);
+      this.onShown?.(newest.picture);
+    }
+    this.#decodeMore();
+  }
+}

@@ -1,0 +1,274 @@
+"""`/v1/live`: a live session on a WebSocket.
+
+All that is said is in `live_words`. The socket belongs to the event loop; what may have to wait
+for the session, handing in and taking, has a thread each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from viseme.errors import DeadlineError, InputError, OverloadedError, VisemeError
+from viseme.serving.clips import find_avatar
+from viseme.serving.desk import CANCELLED, Visit
+from viseme.serving.doors.http_json import encode_json
+from viseme.serving.doors.live_words import (
+    VERSION,
+    End,
+    Hello,
+    Interrupt,
+    Ping,
+    error_words,
+    event_words,
+    media_message,
+    parse_word,
+    ready_words,
+)
+from viseme.serving.house import House
+from viseme.serving.job import Lane
+from viseme.serving.job_queue import stopping
+from viseme.serving.live import LiveOptions, LiveSession
+from viseme.serving.live_events import LivePicture
+
+__all__ = ["LIVE_PATH", "MESSAGE_BYTES_MAX", "LiveRoute"]
+
+LIVE_PATH: Final = "/v1/live"
+MESSAGE_BYTES_MAX: Final = 2**20
+"""Ten seconds of sound at 48 kHz; what is longer is cut by whoever sends it."""
+
+# Codes of RFC 6455, 7.4.1, and of IANA's registry.
+_NORMAL, _POLICY, _FAILED, _AGAIN_LATER = 1000, 1008, 1011, 1013
+
+
+class LiveRoute:
+    """Answers `/v1/live`.
+
+    Args:
+        house: what is behind the door.
+    """
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    async def answer(self, socket: WebSocket) -> None:
+        """Hold one conversation, from the handshake to the end."""
+        if not self._is_welcome(socket):
+            await socket.close(_POLICY)  # the handshake is refused with 403
+            return
+        await socket.accept()
+        with suppress(WebSocketDisconnect):
+            try:
+                await _Conversation(self._house, socket).hold()
+                await _close(socket, _NORMAL)
+            except VisemeError as error:
+                await _fail(socket, error)
+            except asyncio.CancelledError:  # the server ends, and this is the last that it does
+                await _fail(socket, stopping())
+
+    def _is_welcome(self, socket: WebSocket) -> bool:
+        """Tell whether the page that the socket is opened by may do so.
+
+        A browser names the page's origin, and lets any page open a socket anywhere.
+        """
+        origin = socket.headers.get("origin")
+        if origin is None:
+            return True
+        allowed = self._house.config.cors.origins
+        own = urlsplit(origin).netloc == socket.headers.get("host")
+        return own or "*" in allowed or origin in allowed
+
+
+class _Conversation:
+    """One client's."""
+
+    def __init__(self, house: House, socket: WebSocket) -> None:
+        self._house = house
+        self._socket = socket
+        self._stall_s = house.desk.admission.limits.stall_s
+        self._sending = asyncio.Lock()
+
+    async def hold(self) -> None:
+        """Have it; returns when the client has been told everything, or has gone.
+
+        Raises:
+            VisemeError: it ends otherwise.
+            WebSocketDisconnect: the client has gone before it said hello.
+        """
+        hello = await self._hello()
+        headers = self._socket.headers
+        with self._house.desk.visit(
+            "http",
+            f"GET {LIVE_PATH}",
+            # A page cannot send headers with a socket.
+            authorization=headers.get("authorization") or f"Bearer {hello.token}",
+            wanted_id=headers.get("x-request-id"),
+            traceparent=headers.get("traceparent"),
+        ) as visit:
+            try:
+                await self._talk(hello, visit)
+            except WebSocketDisconnect:
+                visit.code = CANCELLED
+
+    async def _hello(self) -> Hello:
+        try:
+            async with asyncio.timeout(self._stall_s):
+                message = await self._receive()
+        except TimeoutError:
+            raise DeadlineError(
+                f"No hello has come for {self._stall_s:g} s; send it first."
+            ) from None
+        word = None if isinstance(message, bytes) else parse_word(message)
+        if not isinstance(word, Hello):
+            raise InputError("A live session begins with `hello`; send it before anything else.")
+        if word.version != VERSION:
+            raise InputError(
+                f"The hello is of version {word.version}; this server speaks {VERSION}."
+            )
+        return word
+
+    async def _talk(self, hello: Hello, visit: Visit) -> None:
+        house = self._house
+        with visit.admit(streams=1):
+            name, _ = find_avatar(house.cast, hello.avatar)
+            visit.fields["avatar"] = name
+            options = LiveOptions(
+                sound=hello.raw_sound,
+                pictures=hello.pictures,
+                start_frame=hello.start_frame,
+                behind_samples=hello.behind_samples,
+                rests=hello.rest,
+                stall_s=self._stall_s,
+            )
+            renderer = house.cast.renderer(name, lane=Lane.LIVE)
+            session = LiveSession(renderer, options, house.desk.metrics)
+            with ThreadPoolExecutor(2, thread_name_prefix="viseme-socket") as threads:
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(threads, session.__enter__)
+                try:
+                    with house.desk.admission.telling(session.drain):
+                        await self._say(ready_words(name, session.ready))
+                        await self._exchange(session, threads, visit)
+                finally:
+                    session.abandon()
+                    await asyncio.shield(loop.run_in_executor(None, session.close))
+
+    async def _exchange(
+        self, session: LiveSession, threads: ThreadPoolExecutor, visit: Visit
+    ) -> None:
+        """Hand in and take, until the session is over or the client gone."""
+        handing_in = asyncio.create_task(self._hand_in(session, threads))
+        taking = asyncio.create_task(self._take(session, threads, visit))
+        try:
+            await asyncio.wait((handing_in, taking), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            # Frees a thread that waits within the session.
+            session.abandon() if handing_in.done() else handing_in.cancel()
+            results = await asyncio.gather(handing_in, taking, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    async def _hand_in(self, session: LiveSession, threads: ThreadPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            message = await self._receive()
+            if isinstance(message, bytes):
+                await loop.run_in_executor(threads, session.push, message)
+                continue
+            try:
+                word = parse_word(message)
+                if isinstance(word, Hello):
+                    raise InputError("A second `hello` has come; open another socket for it.")
+            except InputError as error:
+                session.fail(error)
+                continue
+            if isinstance(word, Interrupt):
+                await loop.run_in_executor(threads, session.interrupt)
+            elif isinstance(word, End):
+                await loop.run_in_executor(threads, session.end_of_speech)
+            else:
+                await self._pong(word)
+
+    async def _pong(self, word: Ping) -> None:
+        now = self._house.desk.metrics.now()
+        await self._say(
+            {
+                "type": "pong",
+                "id": word.id,
+                "frames_per_s": round(now.frames_per_s, 2),
+                "live_streams": now.streams,
+                "live_streams_free": now.streams_free,
+            }
+        )
+
+    async def _take(self, session: LiveSession, threads: ThreadPoolExecutor, visit: Visit) -> None:
+        loop = asyncio.get_running_loop()
+        pictures = 0
+        try:
+            while (event := await loop.run_in_executor(threads, session.take)) is not None:
+                if isinstance(event, LivePicture):
+                    pictures += 1
+                    await self._send(media_message(event))
+                else:
+                    await self._say(event_words(event))
+        finally:
+            visit.fields["pictures"] = pictures
+
+    async def _receive(self) -> bytes | str:
+        """Wait for a message.
+
+        Raises:
+            WebSocketDisconnect: the client has gone.
+        """
+        message = await self._socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", 1005))
+        data: bytes | str | None = message.get("bytes")
+        return str(message["text"]) if data is None else data
+
+    async def _say(self, words: dict[str, Any]) -> None:
+        await self._send(encode_json(words).decode())
+
+    async def _send(self, message: bytes | str) -> None:
+        """Send a message; a client that does not read is waited for, but not for ever.
+
+        Raises:
+            WebSocketDisconnect: the client has gone.
+            DeadlineError: it reads nothing.
+        """
+        try:
+            async with asyncio.timeout(self._stall_s), self._sending:
+                if isinstance(message, bytes):
+                    await self._socket.send_bytes(message)
+                else:
+                    await self._socket.send_text(message)
+        except TimeoutError:
+            raise DeadlineError(
+                f"Nothing was read for {self._stall_s:g} s; read pictures as they come."
+            ) from None
+
+
+async def _fail(socket: WebSocket, error: VisemeError) -> None:
+    """Say what is wrong, and close."""
+    if isinstance(error, OverloadedError) or error.http_status == 503:
+        code = _AGAIN_LATER
+    else:
+        is_the_clients = error.http_status < 500 or isinstance(error, DeadlineError)
+        code = _POLICY if is_the_clients else _FAILED
+    with suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            await socket.send_text(encode_json(error_words(error)).decode())
+    await _close(socket, code)
+
+
+async def _close(socket: WebSocket, code: int) -> None:
+    with suppress(RuntimeError, TimeoutError):  # one that the client has closed
+        async with asyncio.timeout(1):
+            if socket.application_state is WebSocketState.CONNECTED:
+                await socket.close(code)

@@ -1,0 +1,380 @@
+"""`/v1/live` over real sockets, with a WebSocket client that is not ours."""
+
+from __future__ import annotations
+
+import json
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import av
+import cv2
+import numpy as np
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from support.house import TOKENS, open_house, serving
+from support.http_service import Service, http_service
+from support.played_network import PATIENCE_S
+from support.probes import window_painter
+from support.speech import babble, whole
+from support.tiny_avatar import SIZE, make_avatar
+from viseme.audio import lookahead_samples
+from viseme.video.live_encoder import LiveCodec, codec_string
+
+pytest_plugins = ["support.house_fixtures"]
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
+
+RATE_HZ = 16_000
+SOUND = {"rate_hz": RATE_HZ}
+HELLO: dict[str, Any] = {"type": "hello", "version": 1, "sound": SOUND, "rest": False}
+HEADER = struct.Struct("<BBHIQI")
+
+
+class Picture(NamedTuple):
+    kind: int
+    flags: int
+    reserved: int
+    number: int
+    start: int
+    duration: int
+    data: bytes
+
+    @property
+    def is_key(self) -> bool:
+        return bool(self.flags & 1)
+
+    @property
+    def at_rest(self) -> bool:
+        return bool(self.flags & 2)
+
+
+class Socket:
+    """A client of `/v1/live`."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+
+    def say(self, **words: Any) -> None:
+        self.connection.send(json.dumps(words))
+
+    def push(self, sound: np.ndarray[Any, Any]) -> None:
+        self.connection.send(sound.tobytes())
+
+    def next(self) -> Picture | dict[str, Any]:
+        message = self.connection.recv(timeout=PATIENCE_S)
+        if isinstance(message, str):
+            return dict(json.loads(message))
+        kind, flags, reserved, number, start, duration = HEADER.unpack_from(message)
+        return Picture(kind, flags, reserved, number, start, duration, message[HEADER.size :])
+
+    def until(self, kind: str) -> tuple[list[Picture], dict[str, Any]]:
+        """Give all pictures up to a text message, and that."""
+        pictures = []
+        while isinstance(message := self.next(), Picture):
+            pictures.append(message)
+        assert message["type"] == kind, message
+        return pictures, message
+
+    def closing_code(self) -> int:
+        """Wait for the server to close."""
+        with pytest.raises(ConnectionClosed) as closed:
+            self.connection.recv(timeout=PATIENCE_S)
+        assert closed.value.rcvd is not None
+        return closed.value.rcvd.code
+
+
+@contextmanager
+def line(service: Service, **options: Any) -> Iterator[Socket]:
+    where = f"ws://{service.address.host}:{service.address.port}/v1/live"
+    with connect(where, proxy=None, max_size=None, **options) as connection:
+        yield Socket(connection)
+
+
+@contextmanager
+def talk(service: Service, **changes: Any) -> Iterator[Socket]:
+    """Say hello, and hear that the server is ready."""
+    with line(service) as socket:
+        socket.say(**{**HELLO, **changes})
+        ready = socket.next()
+        assert isinstance(ready, dict)
+        assert ready["type"] == "ready", ready
+        yield socket
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("avatars") / "painter"
+    return [make_avatar(folder, generator=window_painter)]
+
+
+def test_what_is_said_first(service: Service) -> None:
+    with line(service) as socket:
+        socket.say(**HELLO)
+        assert socket.next() == {
+            "type": "ready",
+            "version": 1,
+            "avatar": "painter",
+            "width": SIZE[0],
+            "height": SIZE[1],
+            "frame_rate_hz": 25,
+            "lookahead_samples": lookahead_samples(RATE_HZ),
+            "media_type": "video/h264",
+            "codec": codec_string(LiveCodec.H264, *SIZE),
+            "idle_timeout_s": 30.0,
+        }
+
+
+@pytest.mark.parametrize("sample_format", ["s16", "f32"])
+def test_pictures_are_those_of_the_sound(
+    service: Service, folders: list[Path], sample_format: str
+) -> None:
+    sound = babble(1.0)
+    sent = sound if sample_format == "s16" else (sound / np.float32(2**15)).astype("<f4")
+    wanted = {"sound": {**SOUND, "format": sample_format}, "codec": "jpeg", "start_frame": 4}
+    with talk(service, **wanted) as socket:
+        for piece in np.array_split(sent, 9):
+            socket.push(piece)
+        socket.say(type="end")
+        pictures, ended = socket.until("ended")
+    expected = whole(folders[0], sound, start_frame=4)
+    assert ended == {"type": "ended", "next_sample": 16_000, "next_index": len(expected)}
+    assert [(p.kind, p.flags, p.reserved) for p in pictures] == [(1, 1, 0)] * len(expected)
+    assert [(p.number, p.start, p.duration) for p in pictures] == [
+        (number, 640 * number, 640) for number in range(len(expected))
+    ]
+    for picture, pixels in zip(pictures, expected, strict=True):
+        shown = cv2.imdecode(np.frombuffer(picture.data, np.uint8), cv2.IMREAD_COLOR)
+        wanted_picture = np.frombuffer(pixels, np.uint8).reshape(SIZE[1], SIZE[0], 3)
+        packed = cv2.imencode(".jpeg", wanted_picture, [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
+        again = cv2.imdecode(packed, cv2.IMREAD_COLOR)
+        assert shown is not None
+        assert again is not None
+        assert np.abs(shown.astype(int) - again).mean() < 1
+
+
+@pytest.mark.parametrize("codec", ["h264", "vp8", "vp9"])
+def test_a_stream_can_be_decoded_and_begins_anew_after_an_interrupt(
+    service: Service, codec: str
+) -> None:
+    sound = babble(0.6)
+    with talk(service, codec=codec) as socket:
+        socket.push(sound)
+        first = socket.next()
+        assert isinstance(first, Picture)
+        socket.say(type="interrupt")
+        before, interrupted = socket.until("interrupted")
+        assert interrupted["next_sample"] == len(sound)
+        assert interrupted["next_index"] == 1 + len(before)
+        socket.push(sound)
+        socket.say(type="end")
+        after, _ = socket.until("ended")
+    assert after[0].start == len(sound)
+    assert [picture.is_key for picture in after] == [True] + [False] * (len(after) - 1)
+    decoder: Any = av.CodecContext.create(codec, "r")
+    packets = [av.Packet(picture.data) for picture in after]
+    assert sum(len(decoder.decode(packet)) for packet in (*packets, None)) == len(after)
+
+
+def test_the_avatar_lives_while_nobody_speaks(service: Service) -> None:
+    sound = babble(0.6)
+    with talk(service, codec="jpeg", rest=True) as socket:
+        start_s = time.monotonic()
+        resting = [socket.next() for _ in range(12)]
+        # A machine that is busy may take longer, none may hurry.
+        assert time.monotonic() - start_s > 0.4
+        before = service.house.frames_run
+        assert all(isinstance(p, Picture) and p.at_rest and p.start == 0 for p in resting)
+        socket.push(sound)
+        socket.say(type="end")
+        pictures, _ = socket.until("ended")
+        spoken = [picture for picture in pictures if not picture.at_rest]
+        assert [picture.start for picture in spoken] == [640 * i for i in range(len(spoken))]
+        assert service.house.frames_run - before == len(spoken)  # none is predicted at rest
+        following = socket.next()
+        assert isinstance(following, Picture)
+        assert following.at_rest
+        assert following.start == len(sound)
+        everything = [*resting, *pictures, following]
+        assert [p.number for p in everything if isinstance(p, Picture)] == list(
+            range(len(everything))
+        )
+
+
+def test_a_ping_tells_how_the_server_is(service: Service) -> None:
+    with talk(service) as socket:
+        socket.say(type="ping", id=41)
+        pong = socket.next()
+    assert isinstance(pong, dict)
+    assert (pong["type"], pong["id"], pong["live_streams"]) == ("pong", 41, 1)
+    assert pong["live_streams_free"] >= 0
+
+
+BAD: dict[str, tuple[list[str | bytes], str, str]] = {
+    "sound before the hello": (
+        [b"\0\0"],
+        "INVALID_ARGUMENT",
+        "A live session begins with `hello`; send it before anything else.",
+    ),
+    "another word before it": (
+        ['{"type": "end"}'],
+        "INVALID_ARGUMENT",
+        "A live session begins with `hello`; send it before anything else.",
+    ),
+    "no JSON": (["{"], "INVALID_ARGUMENT", "A text message cannot be understood"),
+    "an unknown word": (
+        ['{"type": "dance"}'],
+        "INVALID_ARGUMENT",
+        "A text message cannot be understood",
+    ),
+    "another version": (
+        [json.dumps({**HELLO, "version": 2})],
+        "INVALID_ARGUMENT",
+        "The hello is of version 2; this server speaks 1.",
+    ),
+    "no rate": (
+        [json.dumps({**HELLO, "sound": {}})],
+        "INVALID_ARGUMENT",
+        "A text message cannot be understood ('sound.rate_hz': field required)",
+    ),
+    "a rate that no sound has": (
+        [json.dumps({**HELLO, "sound": {"rate_hz": 5}})],
+        "INVALID_ARGUMENT",
+        "The sound's rate is 5 Hz, which must be from 1000 to 4000000.",
+    ),
+    "a codec that nobody knows": (
+        [json.dumps({**HELLO, "codec": "av3"})],
+        "INVALID_ARGUMENT",
+        "A text message cannot be understood ('codec'",
+    ),
+    "something unknown in the hello": (
+        [json.dumps({**HELLO, "odd": 1})],
+        "INVALID_ARGUMENT",
+        "A text message cannot be understood ('odd'",
+    ),
+    "an avatar that is not there": (
+        [json.dumps({**HELLO, "avatar": "nobody"})],
+        "NOT_FOUND",
+        "There is no avatar 'nobody'",
+    ),
+    "two hellos": (
+        [json.dumps(HELLO), json.dumps(HELLO)],
+        "INVALID_ARGUMENT",
+        "A second `hello` has come; open another socket for it.",
+    ),
+    "half a sample": ([json.dumps(HELLO), b"\0\0\0"], "INVALID_ARGUMENT", "The sound"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_is_wrong_is_said_before_the_socket_is_closed(service: Service, case: str) -> None:
+    messages, code, sentence = BAD[case]
+    with line(service) as socket:
+        for message in messages:
+            socket.connection.send(message)
+        error = socket.next()
+        if isinstance(error, dict) and error["type"] == "ready":
+            error = socket.next()
+        assert isinstance(error, dict)
+        assert (error["type"], error["code"]) == ("error", code)
+        assert error["message"].startswith(sentence)
+        assert socket.closing_code() == 1008
+    check_empty(service)
+
+
+def check_empty(service: Service) -> None:
+    """See that nothing is held any more."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while any(service.house.desk.admission.held):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+
+
+def test_a_message_that_is_too_long(service: Service) -> None:
+    with talk(service) as socket:
+        socket.connection.send(bytes(2**20 + 2))
+        assert socket.closing_code() == 1009
+    check_empty(service)
+
+
+def test_clients_that_vanish_free_everything(service: Service) -> None:
+    with talk(service, rest=True) as socket:
+        socket.push(babble(2.0))
+        socket.connection.socket.close()
+    check_empty(service)
+
+
+def test_other_pages_may_not(service: Service) -> None:
+    own = f"http://{service.address.host}:{service.address.port}"
+    with line(service, origin=own) as socket:
+        socket.say(**HELLO)
+        assert isinstance(socket.next(), dict)
+    with pytest.raises(InvalidStatus) as refused, line(service, origin="https://evil.example"):
+        pass
+    assert refused.value.response.status_code == 403
+
+
+def test_pages_that_are_named_may(folders: list[Path]) -> None:
+    config = serving(cors={"origins": ["https://good.example"]})
+    with (
+        open_house(*folders, config=config) as house,
+        http_service(house) as service,
+        line(service, origin="https://good.example") as socket,
+    ):
+        socket.say(**HELLO)
+        assert isinstance(socket.next(), dict)
+
+
+def test_tokens_work_for_sockets_too(folders: list[Path]) -> None:
+    with open_house(*folders, tokens=TOKENS) as house, http_service(house) as service:
+        with talk(service, token=TOKENS["anna"]):
+            assert house.desk.admission.held.streams == 1
+        with line(service) as socket:
+            socket.say(**{**HELLO, "token": "wrong"})
+            error = socket.next()
+            assert isinstance(error, dict)
+            assert error["code"] == "UNAUTHENTICATED"
+            assert socket.closing_code() == 1008
+
+
+def test_a_server_that_is_full_says_so(folders: list[Path]) -> None:
+    config = serving(limits={"streams": 1})
+    with (
+        open_house(*folders, config=config) as house,
+        http_service(house) as service,
+        talk(service),
+        line(service) as second,
+    ):
+        second.say(**HELLO)
+        error = second.next()
+        assert isinstance(error, dict)
+        assert error["code"] == "RESOURCE_EXHAUSTED"
+        assert error["retry_after_s"] > 0
+        assert second.closing_code() == 1013
+
+
+def test_silence_is_not_waited_for_for_ever(folders: list[Path]) -> None:
+    config = serving(limits={"stall_s": 1})
+    with open_house(*folders, config=config) as house, http_service(house) as service:
+        with line(service) as socket:
+            error = socket.next()
+            assert isinstance(error, dict)
+            assert error["message"].startswith("No hello has come for 1 s")
+        with talk(service) as socket:
+            error = socket.next()
+            assert isinstance(error, dict)
+            assert (error["code"], socket.closing_code()) == ("DEADLINE_EXCEEDED", 1008)
+
+
+def test_a_server_that_ends_says_so(folders: list[Path]) -> None:
+    with open_house(*folders) as house, http_service(house) as service, talk(service) as socket:
+        house.desk.admission.drain()
+        closing, error = socket.next(), socket.next()
+        assert isinstance(closing, dict)
+        assert isinstance(error, dict)
+        assert (closing["type"], error["code"]) == ("closing", "UNAVAILABLE")
+        assert socket.closing_code() == 1013
