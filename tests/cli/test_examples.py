@@ -15,6 +15,7 @@ from google.protobuf import json_format
 from support.command_line import CommandLine
 from support.grpc_client import open_door
 from support.house import open_house
+from support.http_service import http_service
 from support.server_process import addresses, drain, serving_process
 from viseme.audio import read
 from viseme.serving.doors.grpc_v1 import v1_handlers
@@ -90,6 +91,17 @@ def test_live(run: CommandLine, address: str) -> None:
     assert len(lines) == 1 + len(pictures)
     assert len(pictures) >= 10
     assert cv2.imread(str(run.folder / pictures[-1])) is not None
+
+
+def test_live_socket(run: CommandLine) -> None:
+    with open_house(run.avatars / "demo") as house, http_service(house) as service:
+        url = f"ws://{service.address.host}:{service.address.port}/v1/live"
+        lines = run_example("live_socket.py", run, url).splitlines()
+    assert json.loads(lines[0])["type"] == "ready"
+    assert lines[1] == "picture 0 at sample 0, a key frame"
+    assert json.loads(lines[-1])["next_index"] == len(lines) - 2 == 25
+    with av.open(str(run.folder / "live.h264"), format="h264") as film:
+        assert sum(1 for _ in film.decode(video=0)) == 25
 
 
 def test_shell(run: CommandLine) -> None:
