@@ -13,6 +13,7 @@
  * @property {number} start the position of its first sample on the line
  * @property {Float32Array | null} samples all of it; null of the microphone
  * @property {number} sent how much of it has been sent
+ * @property {number} heard how much had been heard when the line was lost
  * @property {boolean} complete whether the server knows that it has all
  * @property {boolean} over whether all of its pictures have come
  * @property {number | null} base when its first sample is heard, by the clock of the sound
@@ -270,9 +271,7 @@ export class VisemeAvatar extends HTMLElement {
       this.#enter("listening");
     } else if (speech?.samples) {
       // The line was lost in the middle: go on with what was not heard yet.
-      const heard = speech.base === null ? 0 : (this.#heard() - speech.base) * this.sound.sampleRate;
-      this.#hush();
-      this.#say(speech.samples.subarray(Math.max(0, Math.round(heard))));
+      this.#say(speech.samples.subarray(speech.heard));
     } else {
       this.#enter("resting");
     }
@@ -280,6 +279,11 @@ export class VisemeAvatar extends HTMLElement {
 
   /** @param {number | null} retryMs */
   #lose(retryMs) {
+    const speech = this.speech;
+    if (speech && speech.base !== null) {
+      const heard = (this.#heard() - speech.base) * this.sound.sampleRate;
+      speech.heard = Math.max(0, Math.round(heard));
+    }
     this.#pauseSource();
     if (retryMs === null) this.#hush();
     this.#enter(retryMs === null ? "closed" : "lost");
@@ -325,6 +329,7 @@ export class VisemeAvatar extends HTMLElement {
       start: this.position,
       samples,
       sent: 0,
+      heard: 0,
       complete: false,
       over: false,
       base: null,
@@ -418,6 +423,7 @@ export class VisemeAvatar extends HTMLElement {
         start: this.position,
         samples: null,
         sent: 0,
+        heard: 0,
         complete: false,
         over: false,
         base: begin + this.#microphoneDelay(),

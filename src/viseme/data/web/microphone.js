@@ -4,7 +4,8 @@ const PIECE_S = 0.04;
 class Microphone extends AudioWorkletProcessor {
   constructor() {
     super();
-    this.piece = new Float32Array(Math.round(PIECE_S * sampleRate));
+    this.length = Math.round(PIECE_S * sampleRate);
+    this.piece = new Float32Array(this.length);
     this.filled = 0;
   }
 
@@ -13,14 +14,14 @@ class Microphone extends AudioWorkletProcessor {
     const samples = input[0];
     if (!samples) return true;
     for (let taken = 0; taken < samples.length; ) {
-      const room = Math.min(this.piece.length - this.filled, samples.length - taken);
+      const room = Math.min(this.length - this.filled, samples.length - taken);
       this.piece.set(samples.subarray(taken, taken + room), this.filled);
       this.filled += room;
       taken += room;
-      if (this.filled === this.piece.length) {
+      if (this.filled === this.length) {
         const end = currentTime + taken / sampleRate;
         this.port.postMessage({ samples: this.piece, end }, [this.piece.buffer]);
-        this.piece = new Float32Array(this.piece.length);
+        this.piece = new Float32Array(this.length); // the other is gone, and has no length
         this.filled = 0;
       }
     }
