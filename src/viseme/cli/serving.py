@@ -16,6 +16,7 @@ from viseme._version import __version__
 from viseme.cli.outcome import say, show_json
 from viseme.cli.screens import table
 from viseme.errors import MissingExtraError
+from viseme.serving.allocator import settle_allocator
 from viseme.serving.config import ServerConfig, load_config, print_config
 from viseme.serving.logs import logging_to
 from viseme.serving.server import Server, ServerReport
@@ -44,6 +45,7 @@ def serve(file: Path | None, overrides: Mapping[str, object], *, as_json: bool) 
         VisemeError: an avatar or a network cannot be opened.
     """
     config = _config(file, overrides)
+    settle_allocator()
     tokens = load_tokens(config.auth, os.environ)
     with (
         _stopping() as (stop, hurry),

@@ -39,4 +39,5 @@ def settle_allocator() -> bool:
         (_M_MMAP_THRESHOLD, _LARGE_BYTES),
         (_M_TRIM_THRESHOLD, _KEPT_BYTES),
     )
-    return all([mallopt(name, value) == 1 for name, value in settings])
+    done = [mallopt(name, value) == 1 for name, value in settings]
+    return all(done)

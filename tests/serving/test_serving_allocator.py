@@ -1,0 +1,41 @@
+"""The allocator's settings, in a process of their own: they stay for as long as it lives."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+PROGRAM = """
+import gc
+from pathlib import Path
+import numpy as np
+from viseme.serving.allocator import settle_allocator
+
+def held_mib():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
+
+if {settle}:
+    assert settle_allocator()
+np.ones(3 * 2**20)  # from this glibc would learn to hold such blocks
+before = held_mib()
+blocks = [np.ones(3 * 2**20) for _ in range(8)]  # 24 MiB each
+assert held_mib() - before > 150
+small = [bytes(1000) for _ in range(1000)]  # what comes later holds no large block back
+del blocks
+gc.collect()
+print(held_mib() - before)
+"""
+
+
+def kept_mib(*, settle: bool) -> float:
+    program = PROGRAM.replace("{settle}", str(settle))
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return float(done.stdout)
+
+
+def test_large_blocks_go_back_to_the_system() -> None:
+    assert kept_mib(settle=False) > 100  # else there is no need of it any more
+    assert kept_mib(settle=True) < 30
