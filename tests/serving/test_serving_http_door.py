@@ -128,7 +128,7 @@ def test_status_and_metrics(service: Service) -> None:
 
 
 def test_paths_that_lead_nowhere_are_counted_as_one(service: Service) -> None:
-    for path in ("/", "/v1", "/v1/avatars/", "/batch/", "/x" * 100, "/v1/avatars/a/b"):
+    for path in ("/index.html", "/v1", "/v1/avatars/", "/batch/", "/x" * 100, "/v1/avatars/a/b"):
         shown = path[:80]
         check_refused(
             service("GET", path),

@@ -304,7 +304,7 @@ export class VisemeAvatar extends HTMLElement {
       const late = this.#heard() - this.#dueAt(picture);
       if (speech.base === null) this.#start(speech, picture, CUSHION_S);
       else if (late > LATE_S) this.#wait(speech, picture, late);
-      this.#noteDelay(picture);
+      if (!speech.samples) this.#noteDelay(picture); // a file is sent ahead, and waits by intent
     }
     this.screen?.add(picture);
   }
