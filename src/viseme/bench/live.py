@@ -1,8 +1,9 @@
 """`viseme bench live`: how many people at once this machine can speak for, in real time.
 
-Each stream is one call of `viseme.v1/Live` whose client sends sound at the speed of speech. A
-picture is due when the last of the sound that it needs has been sent; how much later it comes is
-its lateness. One more stream after the other is tried until too many pictures come too late.
+Each stream is one call of `viseme.v1/Live` whose client sends sound at the speed of speech. How
+much later a picture comes than the last of the sound that it needs is its delay. Who plays a
+stream begins by the delay of its first seconds, so what a picture has beyond that is its lateness.
+One more stream after the other is tried until too many pictures come too late.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class LiveTask:
     seconds: float = 20.0
     """How long so many streams are watched."""
     settle_s: float = 2.0
-    """What is left out at the beginning of that."""
+    """The beginning of that, which sets the pace and is not counted."""
     most: int = 16
     """How many streams are tried at most."""
     output: str = "h264"
@@ -55,7 +56,8 @@ class StreamsRun:
 
     streams: int
     late_ms: list[float] = field(default_factory=list)
-    """Of each picture."""
+    """Of each picture; below 0 where it came early."""
+    delay_ms: list[float] = field(default_factory=list)
     picture_bytes: int = 0
 
     def percentile(self, percent: float) -> float:
@@ -74,6 +76,7 @@ class StreamsRun:
             "streams": self.streams,
             "pictures": pictures,
             "pictures_per_s": round(pictures / self.streams / seconds, 2),
+            "delay_ms": round(float(np.median(self.delay_ms)), 1),
             "late_ms": {
                 "median": round(self.percentile(50), 1),
                 "p99": round(self.percentile(99), 1),
@@ -153,12 +156,19 @@ async def _speak(
         start_s = time.monotonic() + 0.5 + phase * _PIECE_S
         group.create_task(_push(live, speech, start_s, task.seconds))
         lookahead_s = live.ready.lookahead_samples / SAMPLE_RATE_HZ
+        first: list[float] = []
+        delays: list[float] = []
         async for picture in live.pictures():
             now_s = time.monotonic()
             shown_s = picture.start_sample / SAMPLE_RATE_HZ
-            if task.settle_s <= shown_s < task.seconds - lookahead_s:
-                run.late_ms.append(1000 * (now_s - start_s - _sent_s(shown_s + lookahead_s)))
+            delay_ms = 1000 * (now_s - start_s - _sent_s(shown_s + lookahead_s))
+            if shown_s < task.settle_s:
+                first.append(delay_ms)
+            elif shown_s < task.seconds - lookahead_s:
+                delays.append(delay_ms)
                 run.picture_bytes += len(picture.data)
+        run.delay_ms += delays
+        run.late_ms += (np.array(delays) - np.median(first)).tolist()
 
 
 async def _push(live: AsyncLive, speech: bytes, start_s: float, seconds: float) -> None:
