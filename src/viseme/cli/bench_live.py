@@ -50,6 +50,6 @@ def _show(report: LiveReport) -> None:
     heads = ("streams\nat once", "pictures/s\neach", *lateness, "Mbit/s\neach", "in time")
     show_table(heads, rows, words=1)
     print(
-        f"{report.most} at once: 99 of 100 pictures at most {LATE_MS:.0f} ms later than by the "
-        "pace of the beginning."
+        f"{report.most} at once: of 100 pictures 99 come at most {LATE_MS:.0f} ms behind the pace "
+        "of the\nbeginning."
     )
