@@ -106,6 +106,11 @@ class _Workers(_Engine):
 class _Batch(_Engine):
     """Whole batches in one run of the network, all cores to each; then they are composed."""
 
+    def __init__(self, spec: Spec, avatar: Avatar, stack: ExitStack) -> None:
+        super().__init__(spec, avatar, stack)
+        # Not every back end takes more frames at once than it was opened for.
+        self.inferencer.run(*self.material.batch(0, spec.size))
+
     def worker_count(self) -> int:
         return 1
 

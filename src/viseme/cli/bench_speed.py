@@ -184,7 +184,7 @@ def _show_stages(report: RenderReport) -> None:
 def _show_refused(scores: Sequence[Score]) -> None:
     for score in scores:
         if score.refused:
-            print(f"Left out: {score.entry.title}. {score.refused}")
+            print(textwrap.fill(f"Left out: {score.entry.title}. {score.refused}", WIDTH))
 
 
 def _bars(scores: Sequence[Score]) -> list[Bar]:
