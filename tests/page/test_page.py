@@ -166,8 +166,10 @@ def test_the_microphone_is_listened_to(page: Any, folder: Path) -> None:
         wait_for(page, "listening")
         until(page, "a.speech && a.speech.base !== null && a.figures.delayMs > 0")
         page.screenshot(path=PICTURES / "listening.png")
+        assert of_avatar(page, "a.position > 0 && a.microphone !== null")
         page.click("#listen")
         wait_for(page, "resting")
+        assert of_avatar(page, "a.microphone === null && a.speech === null")
 
 
 def test_it_comes_back_when_the_server_does(page: Any, folder: Path) -> None:
@@ -181,7 +183,12 @@ def test_it_comes_back_when_the_server_does(page: Any, folder: Path) -> None:
     page.screenshot(path=PICTURES / "lost.png")
     with server(folder, port):
         wait_for(page, "speaking")
+        # Not from the beginning: what was heard is not said again.
+        assert of_avatar(page, "a.speech.samples.length") < SECONDS * of_avatar(
+            page, "a.sound.sampleRate"
+        )
         wait_for(page, "resting")
+        assert of_avatar(page, "a.speech === null")
 
 
 def test_what_is_no_sound_is_said(page: Any, folder: Path) -> None:

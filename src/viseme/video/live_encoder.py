@@ -62,8 +62,7 @@ _VPX = {"deadline": "realtime", "lag-in-frames": "0", "error-resilient": "1"}
 _RECIPES: Final = {
     LiveCodec.H264: _Recipe(
         "libx264",
-        # Of the presets that keep up with several streams, superfast is the first that finds
-        # again what has moved. A key frame is one that decoding can begin with (forced-idr).
+        # A key frame is one that decoding can begin with (forced-idr).
         {
             "preset": "superfast",
             "tune": "zerolatency",

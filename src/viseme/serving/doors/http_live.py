@@ -167,8 +167,10 @@ class _Conversation:
         try:
             await asyncio.wait((handing_in, taking), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            # Frees a thread that waits within the session.
-            session.abandon() if handing_in.done() else handing_in.cancel()
+            if handing_in.done():
+                session.abandon()  # frees the thread that waits for its next picture
+            else:
+                handing_in.cancel()
             results = await asyncio.gather(handing_in, taking, return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
