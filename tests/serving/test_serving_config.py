@@ -377,6 +377,7 @@ configs = st.builds(
         backend=st.sampled_from(["auto", "openvino"]),
         threads=st.none() | counts,
         avatar_memory_bytes=sizes,
+        feature_disk_bytes=st.just(0) | sizes,
         batch_wait_s=st.floats(0, 1),
     ),
     limits=st.builds(

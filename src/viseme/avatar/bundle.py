@@ -101,6 +101,10 @@ class Avatar:
         """Return frame `index` as it is held, read-only; errors as of `frame`."""
         return self.frames.frame(index)
 
+    def face_name(self, index: int) -> str:
+        """Name what a network sees of frame `index`: no other face has that name."""
+        return f"{self.manifest.sha256.frames} {index} {self.box(index)} {self.geometry.inner}"
+
     def ping_pong(self, start: int = 0) -> Iterator[int]:
         """Give frame numbers without end: forward, backward, forward; each end is shown once.
 

@@ -6,9 +6,11 @@ from viseme.engine.backends import BACKEND_NAMES
 from viseme.engine.batching_choice import Batching, measure_batching
 from viseme.engine.choice import Candidate
 from viseme.engine.fake_backend import FakeBackend
+from viseme.engine.features import FeatureOptions
 from viseme.engine.inferencer import Inferencer, WarmUp
 from viseme.engine.model import EncoderInfo, ModelInfo, read_encoder, read_model
 from viseme.engine.predictor import Predictor
+from viseme.engine.tensors import Question
 
 __all__ = [
     "BACKEND_NAMES",
@@ -18,9 +20,11 @@ __all__ = [
     "Candidate",
     "EncoderInfo",
     "FakeBackend",
+    "FeatureOptions",
     "Inferencer",
     "ModelInfo",
     "Predictor",
+    "Question",
     "Tensor",
     "WarmUp",
     "measure_batching",

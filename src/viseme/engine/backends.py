@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 
 from viseme.engine.backend import Backend
 from viseme.engine.machine import WorkPlan
@@ -13,29 +14,22 @@ from viseme.engine.onnx_runtime import OnnxRuntimeBackend, available_targets
 from viseme.engine.open_vino import OpenVINOBackend, check_installed
 from viseme.errors import BackendError, MissingExtraError, VisemeWarning
 
-__all__ = ["AUTO", "BACKEND_NAMES", "candidates", "check_backend", "open_backend"]
+__all__ = ["AUTO", "BACKEND_NAMES", "candidates", "check_backend", "open_backend", "open_part"]
 
 AUTO = "auto"
 """Measure what there is, and take the fastest that is exact enough."""
 
-Opener = Callable[[ModelInfo, WorkPlan], Backend]
+Shapes = Mapping[str, tuple[int, ...]]
+Opener = Callable[[Path, Shapes, WorkPlan], Backend]
 
 
-def _onnx_runtime(info: ModelInfo, plan: WorkPlan, *, target: str) -> Backend:
-    return OnnxRuntimeBackend(info.path, target=target, threads=plan.threads)
+def _onnx_runtime(path: Path, _: Shapes, plan: WorkPlan, *, target: str) -> Backend:
+    return OnnxRuntimeBackend(path, target=target, threads=plan.threads)
 
 
-def _open_vino(info: ModelInfo, plan: WorkPlan, *, precision: str) -> Backend:
-    batch = info.batch or 1
+def _open_vino(path: Path, shapes: Shapes, plan: WorkPlan, *, precision: str) -> Backend:
     return OpenVINOBackend(
-        info.path,
-        precision=precision,
-        shapes={
-            info.visual_name: (batch, *info.visual_shape),
-            info.audio_name: (batch, *info.audio_shape),
-        },
-        threads=plan.threads,
-        workers=plan.workers,
+        path, precision=precision, shapes=shapes, threads=plan.threads, workers=plan.workers
     )
 
 
@@ -77,7 +71,7 @@ def open_backend(name: str, info: ModelInfo, plan: WorkPlan) -> Backend:
         ModelError: if it cannot read the network.
     """
     check_backend(name)
-    backend = _OPENERS[name](info, plan)
+    backend = _OPENERS[name](info.path, _shapes(info), plan)
     if backend.name != name:
         warnings.warn(
             f"The back end {name!r} is not to be had here; {backend.name!r} is used instead.",
@@ -85,6 +79,22 @@ def open_backend(name: str, info: ModelInfo, plan: WorkPlan) -> Backend:
             stacklevel=2,
         )
     return backend
+
+
+def open_part(name: str, path: Path, shapes: Shapes, plan: WorkPlan) -> Backend:
+    """Open a part of a generator, in a back end that has run all of it.
+
+    Args:
+        name: the back end's.
+        path: the part's ONNX file.
+        shapes: of its inputs by name, for one frame.
+        plan: how the cores are shared out.
+
+    Raises:
+        BackendError: if the back end does not work on this machine.
+        ModelError: if it cannot read the network.
+    """
+    return _OPENERS[name](path, shapes, plan)
 
 
 def candidates(info: ModelInfo, plan: WorkPlan) -> dict[str, Callable[[], Backend]]:
@@ -95,7 +105,15 @@ def candidates(info: ModelInfo, plan: WorkPlan) -> dict[str, Callable[[], Backen
         names += _OPENVINO_NAMES
     except MissingExtraError:
         pass
-    return {name: partial(_OPENERS[name], info, plan) for name in names}
+    return {name: partial(_OPENERS[name], info.path, _shapes(info), plan) for name in names}
+
+
+def _shapes(info: ModelInfo) -> Shapes:
+    batch = info.batch or 1
+    return {
+        info.visual_name: (batch, *info.visual_shape),
+        info.audio_name: (batch, *info.audio_shape),
+    }
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,16 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viseme.engine.backend import Backend, Tensor
-from viseme.engine.backends import AUTO, candidates, check_backend, open_backend
+from viseme.engine.backends import AUTO, candidates, check_backend, open_backend, open_part
 from viseme.engine.batching import padded, split
 from viseme.engine.choice import Candidate, choose
 from viseme.engine.choice_cache import ChoiceCache, choice_key
+from viseme.engine.features import FeatureOptions
 from viseme.engine.machine import WorkPlan, plan_work
 from viseme.engine.model import ModelInfo, read_model
 from viseme.engine.onnx_runtime import runtime_version
 from viseme.engine.pool import ordered_map
 from viseme.engine.samples import sample_inputs
-from viseme.engine.tensors import as_tensor, take_output
+from viseme.engine.split_backend import SplitBackend
+from viseme.engine.splitting import Splitting
+from viseme.engine.tensors import Asked, Question, as_tensor, take_output
 from viseme.errors import BackendError, MissingExtraError
 
 __all__ = ["Inferencer", "WarmUp"]
@@ -80,6 +84,8 @@ class Inferencer:
         threads: CPU cores for one frame; chosen by the machine when not given.
         workers: frames at work at once; five on a GPU and fitted to the cores on a CPU when not
             given.
+        features: where it will be told which faces it sees: what may be kept of them, so that
+            the part of the network that only sees need not run again.
 
     Raises:
         ModelError: if the file is missing, not ONNX, or of other shapes.
@@ -94,6 +100,7 @@ class Inferencer:
         backend: str | Backend = AUTO,
         threads: int | None = None,
         workers: int | None = None,
+        features: FeatureOptions | None = None,
     ) -> None:
         for name, value in (("threads", threads), ("workers", workers)):
             if value is not None and value < 1:
@@ -105,6 +112,7 @@ class Inferencer:
         self._wanted = backend
         self._threads = threads
         self._workers = workers
+        self._features = features
         self._engine: _Engine | None = None
         self._closed = False
         self._opening = threading.Lock()
@@ -154,7 +162,7 @@ class Inferencer:
             InputError: if an array has another shape or type, or values that are not finite.
             BackendError: if the back end fails.
         """
-        return self._infer_one(self._pair(visual, audio))
+        return self._infer_one(self._checked(Question(visual, audio)))
 
     def infer_batch(self, visual: NDArray[Any], audio: NDArray[Any]) -> Tensor:
         """Predict many frames, however many the network takes at a time.
@@ -198,7 +206,7 @@ class Inferencer:
         audio = as_tensor(audio, "audio window", self.audio_shape, (count, *self.audio_shape))
         return visual, np.broadcast_to(audio, (count, *self.audio_shape))
 
-    def run(self, visual: Tensor, audio: Tensor) -> Tensor:
+    def run(self, visual: Tensor, audio: Tensor, faces: Sequence[str] = ()) -> Tensor:
         """Predict frames in one run of the network, on the thread of the caller.
 
         This is for those who share out the runs themselves, as a server does. What comes from
@@ -207,6 +215,7 @@ class Inferencer:
         Args:
             visual: ``[b, 6, S, S]``, where ``b`` is at most the network's batch if that is fixed.
             audio: a window for each, ``[b, 32, 16, 16]``.
+            faces: for each what its visual input is called, as in :class:`Question`.
 
         Returns:
             The pictures, float32 ``[b, 3, S, S]``, which belong to the caller.
@@ -219,19 +228,18 @@ class Inferencer:
                 f"{self.info.path} takes {self.info.batch} frames in a run; {len(visual)} were "
                 "given to it: share them out."
             )
-        return self._run(self._ready(), visual, np.ascontiguousarray(audio))
+        return self._run(self._ready(), visual, np.ascontiguousarray(audio), faces)
 
-    def map(
-        self, pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]]
-    ) -> Generator[Tensor, None, None]:
+    def map(self, questions: Iterable[Asked]) -> Generator[Tensor, None, None]:
         """Predict a stream of single frames, several at once, with the results in order.
 
-        Pairs are taken as they are needed and copied, so a source may use its arrays again. No
-        more than twice :attr:`workers` are in flight. Closing the generator, or an error in the
-        source or in a frame, ends the workers before control returns.
+        They are taken as they are needed, and no more than twice :attr:`workers` are in flight.
+        Closing the generator, or an error in the source or in a frame, ends the workers before
+        control returns.
 
         Args:
-            pairs: for each frame a visual input and an audio window, as in :meth:`infer`.
+            questions: for each frame a visual input and an audio window, as in :meth:`infer`; a
+                pair is copied, and a :class:`Question` is not.
 
         Yields:
             The pictures, float32 ``[3, S, S]``.
@@ -241,10 +249,8 @@ class Inferencer:
             BackendError: if the back end fails.
         """
         workers = self._ready().plan.workers
-        copies = (
-            (visual.copy(), audio.copy()) for visual, audio in (self._pair(*pair) for pair in pairs)
-        )
-        return ordered_map(self._infer_one, copies, workers=workers)
+        checked = (self._checked(Question.of(asked)) for asked in questions)
+        return ordered_map(self._infer_one, checked, workers=workers)
 
     def close(self) -> None:
         """Close the back end; calls under way finish, and later ones raise BackendError."""
@@ -266,27 +272,35 @@ class Inferencer:
     ) -> None:
         self.close()
 
-    def _pair(self, visual: NDArray[Any], audio: NDArray[Any]) -> tuple[Tensor, Tensor]:
-        return (
+    def _checked(self, question: Question) -> Question:
+        visual, audio, face = question
+        return Question(
             as_tensor(visual, "visual input", self.visual_shape),
             as_tensor(audio, "audio window", self.audio_shape),
+            face,
         )
 
-    def _infer_one(self, pair: tuple[Tensor, Tensor]) -> Tensor:
-        visual, audio = pair
-        picture: Tensor = self._run(self._ready(), visual[None], audio[None])[0]
+    def _infer_one(self, question: Question) -> Tensor:
+        visual, audio, face = question
+        picture: Tensor = self._run(self._ready(), visual[None], audio[None], (face,))[0]
         return picture
 
-    def _run(self, engine: _Engine, visual: Tensor, audio: Tensor) -> Tensor:
+    def _run(
+        self, engine: _Engine, visual: Tensor, audio: Tensor, faces: Sequence[str] = ()
+    ) -> Tensor:
         """Run up to ``engine.rows`` frames at once: ``[b, 6, S, S]`` to ``[b, 3, S, S]``."""
         inputs = {self.info.visual_name: visual, self.info.audio_name: audio}
         if self.info.batch is not None:
             inputs = padded(inputs, self.info.batch)
         with engine.slots:
-            return self._picture(engine.backend, inputs)[: len(visual)]
+            return self._picture(engine.backend, inputs, faces)[: len(visual)]
 
-    def _picture(self, backend: Backend, inputs: Mapping[str, Tensor]) -> Tensor:
+    def _picture(
+        self, backend: Backend, inputs: Mapping[str, Tensor], faces: Sequence[str] = ()
+    ) -> Tensor:
         promised = (len(inputs[self.info.visual_name]), *self.info.output_shape)
+        if isinstance(backend, SplitBackend):
+            return take_output(backend.run(inputs, faces), 0, promised)
         return take_output(backend.run(inputs), self.info.output_index, promised)
 
     def _ready(self) -> _Engine:
@@ -307,7 +321,7 @@ class Inferencer:
         elif self._wanted == AUTO:
             backend, measured = self._choose()
         else:
-            backend = open_backend(self._wanted, self.info, self._plan("cpu"))
+            backend = self._opened(self._wanted)
         for inputs in sample_inputs(self.info, WARM_UP_RUNS):
             self._picture(backend, inputs)
         plan = self._plan(backend.device)
@@ -323,13 +337,11 @@ class Inferencer:
         """Open the back end that was chosen before, or choose one and remember it."""
         openers = candidates(self.info, self._plan("cpu"))
         cache = ChoiceCache()
-        key = choice_key(
-            self.info, threads=self._threads, workers=self._workers, runtime=runtime_version()
-        )
+        key = self._key()
         remembered = cache.recall(key)
         if remembered in openers:
             with contextlib.suppress(BackendError, MissingExtraError):
-                backend = openers[remembered]()
+                backend = self._opened(remembered)
                 if backend.name == remembered:
                     return backend, ()
                 backend.close()  # A GPU that was there is gone.
@@ -340,7 +352,31 @@ class Inferencer:
             workers=lambda backend: self._plan(backend.device).workers,
         )
         cache.remember(key, backend.name)
+        if self._features is not None:
+            backend = self._splitting(backend.name, self._features).better_than(backend)
         return backend, measured
+
+    def _opened(self, name: str) -> Backend:
+        """Open a back end by its name, in halves where that is better."""
+        if self._features is None:
+            return open_backend(name, self.info, self._plan("cpu"))
+        return self._splitting(name, self._features).open()
+
+    def _splitting(self, name: str, features: FeatureOptions) -> Splitting:
+        plan = self._plan("cpu")
+        return Splitting(
+            self.info,
+            features,
+            {**self._key(), "backend": name},
+            open_whole=partial(open_backend, name, self.info, plan),
+            open_part=partial(open_part, name, plan=plan),
+            run=self._picture,
+        )
+
+    def _key(self) -> dict[str, str | int | None]:
+        return choice_key(
+            self.info, threads=self._threads, workers=self._workers, runtime=runtime_version()
+        )
 
     def _plan(self, device: str) -> WorkPlan:
         return plan_work(device, threads=self._threads, workers=self._workers)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from typing import Any, Protocol
-
-from numpy.typing import NDArray
+from typing import Protocol
 
 from viseme.engine.backend import Tensor
 from viseme.engine.inferencer import WarmUp
 from viseme.engine.model import ModelInfo
+from viseme.engine.tensors import Asked
 
 __all__ = ["Predictor"]
 
@@ -28,14 +27,12 @@ class Predictor(Protocol):
     def warm_up(self) -> WarmUp:
         """Open what is not open yet and run it until it is warm; give the first report again."""
 
-    def map(
-        self, pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]]
-    ) -> Generator[Tensor, None, None]:
+    def map(self, questions: Iterable[Asked]) -> Generator[Tensor, None, None]:
         """Predict a stream of single frames, several at once, with the results in order.
 
         Args:
-            pairs: for each frame a visual input ``[6, S, S]`` and an audio window. They are
-                copied, a bounded number of them ahead, on any thread, but on one at a time.
+            questions: one for each frame, as in `Inferencer.map`. A bounded number of them is
+                taken ahead, on any thread, but on one at a time.
 
         Yields:
             The pictures, float32 ``[3, S, S]``. Closing the generator ends all it began.

@@ -1,9 +1,9 @@
-"""Checking the arrays that callers give and that networks give back."""
+"""What callers give and networks give back, and checking it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,35 @@ from numpy.typing import NDArray
 from viseme.engine.backend import Tensor
 from viseme.errors import BackendError, InputError
 
-__all__ = ["as_tensor", "take_output"]
+__all__ = ["Asked", "Question", "as_tensor", "take_output"]
+
+
+class Question(NamedTuple):
+    """What a generator is asked: how this face looks, saying that.
+
+    Its arrays are to be left as they are until it is answered.
+    """
+
+    visual: NDArray[Any]
+    """``[6, S, S]`` in 0..1, B G R: the reference crop, then the masked one."""
+    audio: NDArray[Any]
+    """One window."""
+    face: str = ""
+    """What the visual input is called, where the same may be seen again: two that are called the
+    same must be the same. Empty if nothing is known of it."""
+
+    @classmethod
+    def of(cls, asked: Asked) -> Question:
+        """Make one of a pair by copying it, so that whoever gives it may use its arrays again."""
+        if isinstance(asked, Question):
+            return asked
+        visual, audio = asked
+        return cls(np.array(visual), np.array(audio))
+
+
+Pair: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
+Asked: TypeAlias = Question | Pair
+"""A question, or only the visual input and the window of one."""
 
 
 def as_tensor(array: NDArray[Any], form: str, *shapes: tuple[int | None, ...]) -> Tensor:

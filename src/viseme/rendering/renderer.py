@@ -20,7 +20,16 @@ from viseme.audio.windows import WINDOW_SHAPE
 from viseme.avatar import Avatar, Box, Geometry, crop_inputs, load_avatar
 from viseme.avatar.planes import Pixels, Planes, whole
 from viseme.compose import compose, compose_planes
-from viseme.engine import AudioEncoder, Backend, Inferencer, ModelInfo, Predictor, WarmUp
+from viseme.engine import (
+    AudioEncoder,
+    Backend,
+    FeatureOptions,
+    Inferencer,
+    ModelInfo,
+    Predictor,
+    Question,
+    WarmUp,
+)
 from viseme.errors import ModelError
 from viseme.rendering.options import RenderOptions
 from viseme.rendering.speech import Speech, open_speech
@@ -227,13 +236,13 @@ class Renderer:
                 Stage(self._faces(start, pixels), ahead=_FACES_AHEAD, name="faces")
             )
 
-            def pairs() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-                # The generator takes pairs in order and gives predictions in the same order.
+            def questions() -> Iterator[Question]:
+                # The generator takes them in order and gives predictions in the same order.
                 for window, face in zip(windows, faces, strict=False):
                     waiting.append(face)
-                    yield face.visual, window
+                    yield Question(face.visual, window, self._avatar.face_name(face.number))
 
-            predictions = stack.enter_context(closing(self._generator.map(pairs())))
+            predictions = stack.enter_context(closing(self._generator.map(questions())))
             for index, prediction in enumerate(predictions):
                 yield index, waiting.popleft(), prediction
 
@@ -256,6 +265,9 @@ class Renderer:
                 backend=options.backend,
                 threads=options.threads,
                 workers=options.workers,
+                features=FeatureOptions(
+                    self._avatar.frame_count, budget_bytes=options.feature_budget_bytes
+                ),
             )
         )
         encoder = AudioEncoder(options.audio_encoder or self._avatar.audio_encoder)

@@ -90,9 +90,9 @@ class Cast:
         with ExitStack() as stack:
             self._load(stack)
             stack.callback(self._networks.close)
-            self._tensors = self._networks.generator(self._tensor_model())
             for name, avatar in self._avatars.items():
                 self._rehearse(name, avatar)
+            self._tensors = self._networks.generator(self._tensor_model())
             self._stack = stack.pop_all()
         self.report = CastReport(
             tuple(self._avatars), self._networks.reports, time.monotonic() - start_s
@@ -188,7 +188,10 @@ class Cast:
 
     def _rehearse(self, name: str, avatar: Avatar) -> None:
         """Open an avatar's networks, and see that they fit each other before anyone comes."""
-        self._generators[name] = self._networks.generator(avatar.generator)
+        digest = avatar.manifest.sha256.generator
+        sharing = (a for a in self._avatars.values() if a.manifest.sha256.generator == digest)
+        faces = sum(one.frame_count for one in sharing)
+        self._generators[name] = self._networks.generator(avatar.generator, faces=faces)
         self._encoders[name] = self._networks.audio_encoder(avatar.audio_encoder)
         with self.renderer(name, lane=Lane.BULK):
             pass

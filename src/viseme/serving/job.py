@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from enum import IntEnum
 
@@ -35,6 +36,7 @@ class Job:
         visual: [B, 6, S, S], float32; not copied, so to be left as it is until the end.
         audio: a window for each frame, [B, 32, 16, 16].
         output_shape: the shape of one prediction, (3, S, S).
+        faces: what each visual input is called, as in `Question`; nothing if none is.
         lane: how urgent it is.
         deadline_s: the `time.monotonic()` after which it is of no use; None if there is none.
         stream: what it takes turns as, together with all others of the same; by itself if None.
@@ -46,12 +48,14 @@ class Job:
         audio: Tensor,
         output_shape: tuple[int, ...],
         *,
+        faces: Sequence[str] = (),
         lane: Lane,
         deadline_s: float | None,
         stream: object | None,
     ) -> None:
         self.visual = visual
         self.audio = audio
+        self.faces = faces or ("",) * len(visual)
         self.lane = lane
         self.deadline_s = deadline_s
         self.output: Tensor = np.empty((len(visual), *output_shape), dtype=np.float32)

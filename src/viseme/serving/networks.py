@@ -15,10 +15,12 @@ from viseme.engine import (
     AudioEncoder,
     Backend,
     Batching,
+    FeatureOptions,
     Inferencer,
     WarmUp,
     measure_batching,
 )
+from viseme.engine.features import DEFAULT_FEATURE_BYTES
 from viseme.engine.model import MEL_PATCH
 from viseme.errors import ModelError
 from viseme.serving.scheduler import BATCH_WAIT_S, RunReport, Scheduler
@@ -38,6 +40,8 @@ class GeneratorOptions:
     """CPU cores for one frame; None fits them to the machine."""
     batch_wait_s: float = BATCH_WAIT_S
     """How long a frame is held for others to run with it, where that is faster."""
+    feature_budget_bytes: int = DEFAULT_FEATURE_BYTES
+    """Disk for what one of them makes of the avatars' faces; 0 keeps nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +86,13 @@ class SharedNetworks:
         """What came of each generator, in the order in which they were opened."""
         return tuple(generator.report for generator in self._generators.values())
 
-    def generator(self, path: Path) -> ServedGenerator:
+    def generator(self, path: Path, *, faces: int = 0) -> ServedGenerator:
         """Give the generator of a file, warm.
+
+        Args:
+            path: the file.
+            faces: how many faces it will be told the names of, those of all who speak with it;
+                counts where the file is opened.
 
         Raises:
             ModelError: it is missing, damaged or no generator.
@@ -92,7 +101,7 @@ class SharedNetworks:
         """
         sha256 = _sha256(path)
         if sha256 not in self._generators:
-            self._generators[sha256] = self._open_generator(path, sha256)
+            self._generators[sha256] = self._open_generator(path, sha256, faces)
         return self._generators[sha256]
 
     def audio_encoder(self, path: Path) -> AudioEncoder:
@@ -115,11 +124,17 @@ class SharedNetworks:
             generator.scheduler.close(max(0.0, end_s - time.monotonic()))
         self._stack.close()
 
-    def _open_generator(self, path: Path, sha256: str) -> ServedGenerator:
+    def _open_generator(self, path: Path, sha256: str, faces: int) -> ServedGenerator:
         options = self._options
+        features = FeatureOptions(faces, budget_bytes=options.feature_budget_bytes)
         inferencer = self._stack.enter_context(
             Inferencer(
-                path, backend=options.backend, workers=options.workers, threads=options.threads
+                path,
+                backend=options.backend,
+                workers=options.workers,
+                threads=options.threads,
+                # One back end that is open cannot be two halves.
+                features=features if faces and isinstance(options.backend, str) else None,
             )
         )
         warm_up = inferencer.warm_up()

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from viseme.engine import ModelInfo, Tensor, WarmUp
+from viseme.engine import ModelInfo, Question, Tensor, WarmUp
+from viseme.engine.tensors import Asked
 from viseme.rendering.stage import Stage
 from viseme.serving.job import Lane
 from viseme.serving.scheduler import Scheduler
@@ -43,15 +40,13 @@ class LanePredictor:
         """Give the report of the inferencer's warm-up."""
         return self._scheduler.inferencer.warm_up()
 
-    def map(
-        self, pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]]
-    ) -> Generator[Tensor, None, None]:
+    def map(self, questions: Iterable[Asked]) -> Generator[Tensor, None, None]:
         """Predict a stream, as `Predictor.map` describes it.
 
-        Pairs are taken on a thread of their own, so that a result is given as soon as it is
-        ready even while the next pair is waited for, as in a live stream it is. All frames of
+        They are taken on a thread of their own, so that a result is given as soon as it is
+        ready even while the next one is waited for, as in a live stream it is. All frames of
         the stream take turns with other jobs as one. Closing the generator cancels what has not
-        begun; it waits for that thread, so whatever the pairs wait for must be ended before.
+        begun; it waits for that thread, so whatever that waits for must be ended before.
 
         Raises:
             InputError: if an array has another shape or type, or values that are not finite.
@@ -63,7 +58,7 @@ class LanePredictor:
         ahead = max(1, 2 * self._scheduler.inferencer.workers - 2)
         in_flight: deque[Future[Tensor]] = deque(maxlen=ahead + 2)
         try:
-            with Stage(self._submitted(pairs, in_flight), ahead=ahead, name="lane") as futures:
+            with Stage(self._submitted(questions, in_flight), ahead=ahead, name="lane") as futures:
                 for future in futures:
                     yield future.result()[0]
         finally:
@@ -72,14 +67,15 @@ class LanePredictor:
 
     def _submitted(
         self,
-        pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]],
+        questions: Iterable[Asked],
         in_flight: deque[Future[Tensor]],
     ) -> Generator[Future[Tensor], None, None]:
         stream = object()
-        for visual, audio in pairs:
+        for visual, audio, face in map(Question.of, questions):
             future = self._scheduler.submit(
-                np.array(visual)[None],
-                np.array(audio)[None],
+                visual[None],
+                audio[None],
+                faces=(face,),
                 lane=self._lane,
                 deadline_s=self._deadline_s,
                 stream=stream,

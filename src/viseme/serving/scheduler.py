@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -110,6 +110,7 @@ class Scheduler:
         visual: NDArray[Any],
         audio: NDArray[Any],
         *,
+        faces: Sequence[str] = (),
         lane: Lane = Lane.PROMPT,
         deadline_s: float | None = None,
         stream: object | None = None,
@@ -121,6 +122,7 @@ class Scheduler:
                 contiguous: leave them as they are until the future is done, and after that
                 until the run that may be under way has ended.
             audio: one window for all frames, [32, 16, 16], or one for each, [B, 32, 16, 16].
+            faces: what each visual input is called, as in `Question`.
             lane: how urgent it is.
             deadline_s: the `time.monotonic()` after which the answer is of no use.
             stream: any object; jobs of the same one take turns as one, in their order.
@@ -138,6 +140,7 @@ class Scheduler:
         job = Job(
             *self.inferencer.check_batch(visual, audio),
             self.inferencer.info.output_shape,
+            faces=faces,
             lane=lane,
             deadline_s=deadline_s,
             stream=stream,
@@ -218,14 +221,15 @@ class Scheduler:
         return 0
 
 
-def _together(tasks: list[Task]) -> tuple[Tensor, Tensor]:
+def _together(tasks: list[Task]) -> tuple[Tensor, Tensor, tuple[str, ...]]:
     """Give the inputs of some frames as a batch; a single one is not copied."""
+    faces = tuple(job.faces[row] for job, row in tasks)
     visual, audio = zip(
         *((job.visual[row : row + 1], job.audio[row : row + 1]) for job, row in tasks), strict=True
     )
     if len(tasks) == 1:
-        return visual[0], audio[0]
-    return np.concatenate(visual), np.concatenate(audio)
+        return visual[0], audio[0], faces
+    return np.concatenate(visual), np.concatenate(audio), faces
 
 
 def _bare(error: Exception) -> Exception:

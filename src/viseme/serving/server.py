@@ -195,6 +195,7 @@ def _cast_options(config: ServerConfig) -> CastOptions:
             workers=engine.workers,
             threads=engine.threads,
             batch_wait_s=engine.batch_wait_s,
+            feature_budget_bytes=engine.feature_disk_bytes,
         ),
         memory_budget_bytes=engine.avatar_memory_bytes,
     )

@@ -11,8 +11,10 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from viseme.engine import BACKEND_NAMES
+from viseme.engine.features import DEFAULT_FEATURE_BYTES
 from viseme.serving.config.values import (
     Address,
+    Allowance,
     AvatarNames,
     Count,
     Endpoint,
@@ -104,6 +106,11 @@ class EngineConfig(_Section):
     avatar_memory_bytes: Size = Field(
         default=256 * 2**20,
         description="Memory for the decoded frames of each avatar; 256MiB is written so.",
+    )
+    feature_disk_bytes: Allowance = Field(
+        default=DEFAULT_FEATURE_BYTES,
+        description="Disk, in the user's cache, for what a network makes of its avatars' faces "
+        "before any sound, so that it is made once; 0 keeps nothing.",
     )
 
 

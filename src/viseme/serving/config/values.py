@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 __all__ = [
     "Address",
+    "Allowance",
     "Anchor",
     "AvatarNames",
     "Count",
@@ -205,6 +206,7 @@ Count = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=1_000_000)]
 OptionalCount = Annotated[Count | None, BeforeValidator(_none_if_empty)]
 Seconds = Annotated[float, BeforeValidator(_no_truth), Field(gt=0, le=_DAY_S, allow_inf_nan=False)]
 Size = Annotated[int, BeforeValidator(_size), Field(ge=1, le=2**40)]
+Allowance = Annotated[int, BeforeValidator(_size), Field(ge=0, le=2**40)]
 OptionalSize = Annotated[Size | None, BeforeValidator(_none_if_empty)]
 Share = Annotated[float, BeforeValidator(_no_truth), Field(gt=0, le=1, allow_inf_nan=False)]
 Wait = Annotated[float, BeforeValidator(_no_truth), Field(ge=0, le=1, allow_inf_nan=False)]

@@ -1,0 +1,56 @@
+"""The part of ONNX's format that tells which node feeds which: enough to take a network apart.
+
+Names, numbers and types of the fields are those of ONNX (onnx.proto, IR version 3 and later). All
+else stays in a message unread, as what protobuf calls unknown fields, and is written again with it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
+
+__all__ = ["ELEMENT_FLOAT", "LOCATION_EXTERNAL", "Model"]
+
+ELEMENT_FLOAT: Final = 1
+"""A tensor of float32."""
+LOCATION_EXTERNAL: Final = 1
+"""The numbers of a tensor are in another file."""
+
+_FIELDS: Final = {
+    "Model": "7 graph Graph",
+    "Graph": "1 node Node*, 5 initializer Tensor*, 11 input Value*, 12 output Value*",
+    "Node": "1 input string*, 2 output string*, 4 op_type string, 5 attribute Attribute*",
+    "Attribute": "6 g Graph, 11 graphs Graph*",
+    "Tensor": "8 name string, 14 data_location int32",
+    "Value": "1 name string, 2 type Type",
+    "Type": "1 tensor_type TensorType",
+    "TensorType": "1 elem_type int32, 2 shape Shape",
+    "Shape": "1 dim Dimension*",
+    "Dimension": "1 dim_value int64, 2 dim_param string",
+}
+"""Each message's fields: number, name, type, and a star where there may be many."""
+
+
+def _message_class(wanted: str) -> Any:
+    file = FileDescriptorProto(name="viseme/onnx_outline.proto", package="viseme", syntax="proto2")
+    kinds = FieldDescriptorProto
+    for name, fields in _FIELDS.items():
+        message = file.message_type.add(name=name)
+        for number, field, written in (one.split() for one in fields.split(", ")):
+            kind = written.rstrip("*")
+            described = message.field.add(name=field, number=int(number))
+            described.label = kinds.LABEL_OPTIONAL if kind == written else kinds.LABEL_REPEATED
+            if kind in _FIELDS:
+                described.type, described.type_name = kinds.TYPE_MESSAGE, f".viseme.{kind}"
+            else:
+                described.type = kinds.Type.Value(f"TYPE_{kind.upper()}")
+    pool = DescriptorPool()
+    pool.Add(file)
+    return GetMessageClass(pool.FindMessageTypeByName(f"viseme.{wanted}"))
+
+
+Model: Final = _message_class("Model")
+"""A whole file."""

@@ -1,0 +1,132 @@
+"""Running a generator in two halves, of which the first is left out for faces seen before."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from viseme.engine.backend import Backend, Tensor
+from viseme.engine.choice import DEVIATION_MAX, fastest
+from viseme.engine.features import Features, FeatureShelf
+from viseme.engine.model import ModelInfo
+
+__all__ = ["SplitBackend", "is_worth_splitting"]
+
+_ROUNDS = 5
+
+
+class SplitBackend(Backend):
+    """Two halves of one network as a back end that remembers faces.
+
+    Features are rounded to half precision whether they are kept or not, so that a frame's bits do
+    not depend on who has shown the face before.
+
+    Args:
+        info: the whole network, of any batch.
+        seeing: from the visual input to the features, open.
+        speaking: from these and the audio input to the picture, open.
+        features: the names of what is between them, as the first gives them.
+        sees_again: whether the second takes the visual input, too.
+        shelf: keeps what the first has made.
+    """
+
+    def __init__(
+        self,
+        info: ModelInfo,
+        seeing: Backend,
+        speaking: Backend,
+        *,
+        features: Sequence[str],
+        sees_again: bool,
+        shelf: FeatureShelf,
+    ) -> None:
+        self.name = speaking.name
+        self.device = speaking.device
+        self.precision = speaking.precision
+        self._info = info
+        self._seeing = seeing
+        self._speaking = speaking
+        self._features = tuple(features)
+        self._sees_again = sees_again
+        self._shelf = shelf
+
+    def run(self, inputs: Mapping[str, Tensor], faces: Sequence[str] = ()) -> list[Tensor]:
+        """Run the network once, or that half of it that is needed.
+
+        Args:
+            inputs: as of any back end.
+            faces: what each row of the visual input is called, if anything: two that are called
+                the same must be the same.
+        """
+        visual = inputs[self._info.visual_name]
+        names = faces or [""] * len(visual)
+        rows = [self._of_face(visual[n : n + 1], name) for n, name in enumerate(names)]
+        return self.speak(rows, inputs)
+
+    def see(self, visual: Tensor) -> Features:
+        """Make the features of one face, ``[1, 6, S, S]``."""
+        made = self._seeing.run({self._info.visual_name: np.ascontiguousarray(visual)})
+        return tuple(part.astype(np.float16) for part in made)
+
+    def speak(self, rows: Sequence[Features], inputs: Mapping[str, Tensor]) -> list[Tensor]:
+        """Make pictures of the features of each row, and of all inputs."""
+        columns = zip(*rows, strict=True)
+        between = {
+            name: np.concatenate(column, dtype=np.float32)
+            for name, column in zip(self._features, columns, strict=True)
+        }
+        wanted = {self._info.audio_name: inputs[self._info.audio_name], **between}
+        if self._sees_again:
+            wanted[self._info.visual_name] = inputs[self._info.visual_name]
+        return self._speaking.run(wanted)
+
+    def close(self) -> None:
+        """Let go of both halves."""
+        self._seeing.close()
+        self._speaking.close()
+
+    def _of_face(self, visual: Tensor, face: str) -> Features:
+        known = self._shelf.get(face) if face else None
+        if known is not None:
+            return known
+        features = self.see(visual)
+        if face:
+            self._shelf.put(face, features)
+        return features
+
+
+def is_worth_splitting(
+    whole: Backend,
+    halves: SplitBackend,
+    samples: Sequence[Mapping[str, Tensor]],
+    *,
+    run: Callable[[Backend, Mapping[str, Tensor]], Tensor],
+    visual_name: str,
+) -> bool:
+    """Measure whether the second half alone is faster than the whole, and both exact enough.
+
+    Args:
+        whole: the network as it is.
+        halves: taken apart.
+        samples: inputs to measure with, each of one frame.
+        run: gives the picture that a back end makes of a sample.
+        visual_name: that of the input with the face.
+    """
+    for sample in samples:
+        strays = float(np.max(np.abs(run(whole, sample) - run(halves, sample))))
+        if not strays <= DEVIATION_MAX:  # so that one that is no number is refused
+            return False
+    known = [[halves.see(sample[visual_name])] for sample in samples]
+    seconds: dict[bool, list[float]] = {False: [], True: []}
+    for _ in range(_ROUNDS):
+        for sample, features in zip(samples, known, strict=True):
+            start_s = time.perf_counter()
+            whole.run(sample)
+            between_s = time.perf_counter()
+            halves.speak(features, sample)
+            seconds[False].append(between_s - start_s)
+            seconds[True].append(time.perf_counter() - between_s)
+    return fastest({split: statistics.median(taken) for split, taken in seconds.items()})

@@ -1,0 +1,306 @@
+"""A generator in two halves: the same pictures, and what has been seen is not looked at again."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import helper
+
+from support.probes import (
+    AUDIO_SHAPES,
+    identity_generator,
+    noisy_generator,
+    window_painter,
+    write_network,
+)
+from viseme.engine import FakeBackend, FeatureOptions, Inferencer, Question, Tensor, read_model
+from viseme.engine.choice import DEVIATION_MAX
+from viseme.engine.features import Features, FeatureShelf
+from viseme.engine.samples import sample_inputs
+from viseme.engine.split import Halves, split_at_sound
+from viseme.engine.split_backend import SplitBackend
+
+SHAPES = [(1, 2, 3, 4), (1, 5)]
+KEY = "a network"
+
+
+def some_features(seed: int = 0) -> Features:
+    rng = np.random.default_rng(seed)
+    return tuple(rng.standard_normal(shape).astype(np.float16) for shape in SHAPES)
+
+
+def shelf_in(folder: Path, *, faces: int = 2, budget_bytes: int = 10_000) -> FeatureShelf:
+    options = FeatureOptions(faces, budget_bytes=budget_bytes, folder=folder)
+    return FeatureShelf(options, KEY, SHAPES)
+
+
+def halves_of(path: Path) -> Halves:
+    halves = split_at_sound(read_model(path))
+    assert halves is not None
+    return halves
+
+
+def run(network: bytes, inputs: Mapping[str, Tensor]) -> list[Any]:
+    session = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])
+    return list(session.run(None, dict(inputs)))
+
+
+def test_the_halves_are_the_whole(tmp_path: Path) -> None:
+    info = read_model(noisy_generator(tmp_path / "m.onnx"))
+    halves = halves_of(info.path)
+    assert halves.features == ("sr",)
+    assert not halves.sees_again
+    sample = sample_inputs(info, 1)[0]
+    (features,) = run(halves.seeing, {"input": sample["input"]})
+    speaking = halves.typed({"sr": (None, *features.shape[1:])})
+    (picture,) = run(speaking, {"audio": sample["audio"], "sr": features})
+    (expected,) = run(info.path.read_bytes(), sample)
+    np.testing.assert_array_equal(picture, expected)
+
+
+def test_each_half_has_its_own_weights_alone(tmp_path: Path) -> None:
+    halves = halves_of(noisy_generator(tmp_path / "m.onnx"))
+
+    def weights(network: bytes) -> set[str]:
+        return {tensor.name for tensor in onnx.load_from_string(network).graph.initializer}
+
+    assert weights(halves.seeing) == {"stem"}
+    assert weights(halves.speaking) == {"deep", "ear", "last", "scales"}
+
+
+def network_with(tmp_path: Path, nodes: list[Any], **constants: Any) -> Path:
+    return write_network(
+        tmp_path / "m.onnx",
+        nodes,
+        {name: np.asarray(value) for name, value in constants.items()},
+        inputs={"input": ("batch", 6, 160, 160), "audio": ("batch", *AUDIO_SHAPES[160])},
+        outputs={"output": ("batch", 3, 160, 160)},
+    )
+
+
+HEARD = helper.make_node("ReduceMean", ["audio"], ["heard"], axes=[1, 2, 3])
+BOUNDS = {"start": [0], "stop": [3], "axis": [1]}
+
+
+def test_what_only_moves_pixels_is_done_again_rather_than_kept(tmp_path: Path) -> None:
+    nodes = [
+        HEARD,
+        helper.make_node("Slice", ["input", "start", "stop", "axis"], ["face"]),
+        helper.make_node("Sigmoid", ["face"], ["seen"]),
+        helper.make_node("Mul", ["seen", "heard"], ["spoken"]),
+        helper.make_node("Add", ["spoken", "face"], ["output"]),
+    ]
+    halves = halves_of(network_with(tmp_path, nodes, **BOUNDS))
+    assert halves.features == ("seen",)
+    assert halves.sees_again
+
+
+@pytest.mark.parametrize("make", [identity_generator, window_painter])
+def test_where_there_is_nothing_to_keep_it_stays_whole(tmp_path: Path, make: Any) -> None:
+    assert split_at_sound(read_model(make(tmp_path / "m.onnx"))) is None
+
+
+def test_what_hides_its_needs_stays_whole(tmp_path: Path) -> None:
+    inner = helper.make_graph(
+        [helper.make_node("Identity", ["seen"], ["chosen"])],
+        "inner",
+        [],
+        [helper.make_tensor_value_info("chosen", onnx.TensorProto.FLOAT, None)],
+    )
+    nodes = [
+        HEARD,
+        helper.make_node("Slice", ["input", "start", "stop", "axis"], ["face"]),
+        helper.make_node("Sigmoid", ["face"], ["seen"]),
+        helper.make_node("If", ["yes"], ["kept"], then_branch=inner, else_branch=inner),
+        helper.make_node("Mul", ["kept", "heard"], ["output"]),
+    ]
+    path = network_with(tmp_path, nodes, yes=True, **BOUNDS)
+    assert split_at_sound(read_model(path)) is None
+
+
+def test_a_shelf_gives_back_what_was_put(tmp_path: Path) -> None:
+    shelf = shelf_in(tmp_path)
+    assert shelf.open()
+    assert shelf.get("one") is None
+    shelf.put("one", some_features())
+    for found in (shelf.get("one"), shelf_in(tmp_path).get("one")):
+        assert found is not None
+        for got, put in zip(found, some_features(), strict=True):
+            np.testing.assert_array_equal(got, put)
+    assert shelf.get("two") is None
+
+
+def test_there_must_be_room_for_all_faces(tmp_path: Path) -> None:
+    needed = 2 * (4 + 2 * (24 + 5))
+    assert shelf_in(tmp_path, budget_bytes=needed).open()
+    assert not shelf_in(tmp_path, budget_bytes=needed - 1).open()
+    assert not shelf_in(tmp_path, budget_bytes=0).open()
+    assert not shelf_in(tmp_path, faces=0).open()
+
+
+@pytest.mark.parametrize("damage", [b"", b"short", None])
+def test_what_is_damaged_is_as_good_as_none(tmp_path: Path, damage: bytes | None) -> None:
+    shelf = shelf_in(tmp_path)
+    assert shelf.open()
+    shelf.put("one", some_features())
+    (path,) = (file for file in tmp_path.rglob("*") if file.is_file())
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]) if damage is None else damage)
+    assert shelf_in(tmp_path).get("one") is None
+    shelf.put("one", some_features())
+    assert shelf_in(tmp_path).get("one") is not None
+
+
+def test_the_networks_of_long_ago_make_room(tmp_path: Path) -> None:
+    for number in range(6):
+        old = tmp_path / "features" / f"old-{number}"
+        old.mkdir(parents=True)
+        (old / "face").write_bytes(b"features")
+        os.utime(old, (number, number))
+    assert shelf_in(tmp_path).open()
+    left = {folder.name for folder in (tmp_path / "features").iterdir()}
+    assert {"old-3", "old-4", "old-5"} < left
+    assert len(left) == 4
+
+
+def test_a_place_that_cannot_be_written_keeps_nothing(tmp_path: Path) -> None:
+    (tmp_path / "features").write_text("no folder")
+    shelf = shelf_in(tmp_path)
+    assert not shelf.open()
+    shelf.put("one", some_features())
+    assert shelf.get("one") is None
+
+
+@pytest.fixture
+def counted(tmp_path: Path) -> tuple[SplitBackend, list[int]]:
+    """Give a back end of two made-up halves, and what the first was shown."""
+    info = read_model(noisy_generator(tmp_path / "m.onnx"))
+    shown: list[int] = []
+    lock = threading.Lock()
+
+    def see(inputs: Mapping[str, Tensor]) -> list[Tensor]:
+        with lock:
+            shown.append(int(inputs["input"][0, 0, 0, 0]))
+        return [inputs["input"][:, :1, :1, :1], inputs["input"][:, 0, :1, :5].reshape(-1, 5)]
+
+    def speak(inputs: Mapping[str, Tensor]) -> list[Tensor]:
+        return [inputs["a"] + inputs["audio"][:, :1, :1, :1] + 0 * inputs["b"][:, :1, None, None]]
+
+    shelf = FeatureShelf(
+        FeatureOptions(9, budget_bytes=10_000, folder=tmp_path), KEY, [(1, 1, 1, 1), (1, 5)]
+    )
+    assert shelf.open()
+    backend = SplitBackend(
+        info,
+        FakeBackend(see),
+        FakeBackend(speak),
+        features=("a", "b"),
+        sees_again=False,
+        shelf=shelf,
+    )
+    return backend, shown
+
+
+def inputs_of(*numbers: int) -> dict[str, Tensor]:
+    visual = np.zeros((len(numbers), 6, 160, 160), np.float32)
+    visual[:, 0, 0, 0] = numbers
+    audio = np.full((len(numbers), *AUDIO_SHAPES[160]), 100, np.float32)
+    return {"input": visual, "audio": audio}
+
+
+def test_a_face_is_looked_at_once(counted: tuple[SplitBackend, list[int]]) -> None:
+    backend, shown = counted
+    for _ in range(3):
+        (picture,) = backend.run(inputs_of(1, 2), ["one", "two"])
+        assert picture.reshape(-1).tolist() == [101, 102]
+    assert shown == [1, 2]
+
+
+def test_a_face_without_a_name_is_looked_at_each_time(
+    counted: tuple[SplitBackend, list[int]],
+) -> None:
+    backend, shown = counted
+    backend.run(inputs_of(7))
+    backend.run(inputs_of(7, 1), ["", "one"])
+    assert shown == [7, 7, 1]
+
+
+def test_many_at_once_get_what_each_gets_alone(counted: tuple[SplitBackend, list[int]]) -> None:
+    backend, _ = counted
+
+    def ask(number: int) -> float:
+        (picture,) = backend.run(inputs_of(number), [f"face {number}"])
+        return float(picture.reshape(-1)[0])
+
+    wanted = [number % 9 for number in range(200)]
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(ask, wanted)) == [100 + number for number in wanted]
+
+
+def slow_to_see(path: Path) -> Path:
+    """Write a generator nearly all of whose work is before the sound."""
+    rng = np.random.default_rng(0)
+    nodes = [HEARD]
+    weights: dict[str, Any] = {"stem": rng.normal(0, 0.1, (32, 6, 3, 3)).astype(np.float32)}
+    seen = "input"
+    for number in range(6):
+        name = f"seen{number}"
+        kernel = "stem" if number == 0 else f"kernel{number}"
+        weights.setdefault(kernel, rng.normal(0, 0.06, (32, 32, 3, 3)).astype(np.float32))
+        stride = [2, 2] if number in (0, 5) else [1, 1]
+        nodes.append(
+            helper.make_node("Conv", [seen, kernel], [name], pads=[1, 1, 1, 1], strides=stride)
+        )
+        seen = name
+    weights["last"] = rng.normal(0, 0.1, (48, 32, 1, 1)).astype(np.float32)
+    nodes += [
+        helper.make_node("Conv", [seen, "last"], ["small"]),
+        helper.make_node("Add", ["small", "heard"], ["both"]),
+        helper.make_node("DepthToSpace", ["both"], ["large"], blocksize=4),
+        helper.make_node("Sigmoid", ["large"], ["output"]),
+    ]
+    return network_with(path.parent, nodes, **weights)
+
+
+def test_it_pays_is_remembered_and_is_exact_enough(tmp_path: Path) -> None:
+    path = slow_to_see(tmp_path / "m.onnx")
+    faces = sample_inputs(read_model(path), 4)
+    questions = [Question(one["input"][0], one["audio"][0], f"{n}") for n, one in enumerate(faces)]
+    with Inferencer(path, backend="onnxruntime") as whole:
+        assert not isinstance(whole.backend, SplitBackend)
+        expected = list(whole.map(questions))
+    features = FeatureOptions(len(faces), folder=tmp_path / "cache")
+    answers = []
+    for _ in range(2):  # the second one remembers, and finds what the first has seen
+        with Inferencer(path, backend="onnxruntime", features=features) as halves:
+            assert isinstance(halves.backend, SplitBackend)
+            assert halves.backend.name == "onnxruntime"
+            answers.append(list(halves.map(questions)))
+            alone = halves.infer(questions[0].visual, questions[0].audio)
+            np.testing.assert_array_equal(alone, answers[0][0])
+    for first, second, wanted in zip(*answers, expected, strict=True):
+        np.testing.assert_array_equal(first, second)
+        assert float(np.abs(first - wanted).max()) <= DEVIATION_MAX
+
+
+def test_without_room_it_stays_whole(tmp_path: Path) -> None:
+    path = slow_to_see(tmp_path / "m.onnx")
+    features = FeatureOptions(4, budget_bytes=100, folder=tmp_path / "cache")
+    with Inferencer(path, backend="onnxruntime", features=features) as inferencer:
+        assert not isinstance(inferencer.backend, SplitBackend)
+
+
+def test_a_fixed_batch_stays_whole(tmp_path: Path) -> None:
+    path = noisy_generator(tmp_path / "m.onnx", batch=4)
+    features = FeatureOptions(4, folder=tmp_path / "cache")
+    with Inferencer(path, backend="onnxruntime", features=features) as inferencer:
+        assert not isinstance(inferencer.backend, SplitBackend)
