@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from viseme.audio import FRAME_RATE_HZ, SAMPLE_RATE_HZ, WindowStream, read
 from viseme.avatar import Avatar, crop_inputs
 from viseme.avatar.planes import Planes
-from viseme.bench.material import make_material
+from viseme.bench.material import FACES_MAX, make_material
 from viseme.bench.work import Opener, Spec, Work, geometry_of, model_of
 from viseme.compose import compose_planes
-from viseme.engine import AudioEncoder, Inferencer
+from viseme.engine import AudioEncoder, FeatureOptions, Inferencer
 from viseme.rendering.speech import open_speech
 from viseme.video import Target, make_sound, open_video
 
@@ -71,18 +71,33 @@ class _Faces(Work):
 
 
 class _Network(Work):
-    """From what the network sees and hears to its pictures, one after the other."""
+    """From what the network sees and hears to its pictures, one after the other.
+
+    Its faces have been shown before: the pipeline comes by each again and again.
+    """
 
     def __init__(self, spec: Spec, avatar: Avatar, stack: ExitStack) -> None:
         self._material = make_material(avatar, Path(spec.speech), geometry_of(spec, avatar))
         self._inferencer = stack.enter_context(
-            Inferencer(model_of(spec, avatar), backend=spec.backend, threads=1, workers=1)
+            Inferencer(
+                model_of(spec, avatar),
+                backend=spec.backend,
+                threads=1,
+                workers=1,
+                features=FeatureOptions(avatar.frame_count),
+            )
         )
         self.backend = self._inferencer.warm_up().backend
+        self._names = [avatar.face_name(index) for index in islice(avatar.ping_pong(), FACES_MAX)]
+        self.make(FACES_MAX)
 
     def make(self, count: int) -> int:
         for index in range(count):
-            self._inferencer.infer(self._material.face(index).visual, self._material.window(index))
+            self._inferencer.run(
+                self._material.face(index).visual[None],
+                self._material.window(index)[None],
+                (self._names[index % len(self._names)],),
+            )
         return count
 
 
