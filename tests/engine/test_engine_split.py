@@ -28,6 +28,7 @@ from viseme.engine.features import Features, FeatureShelf
 from viseme.engine.samples import sample_inputs
 from viseme.engine.split import Halves, split_at_sound
 from viseme.engine.split_backend import SplitBackend
+from viseme.errors import VisemeError
 
 SHAPES = [(1, 2, 3, 4), (1, 5)]
 KEY = "a network"
@@ -304,3 +305,28 @@ def test_a_fixed_batch_stays_whole(tmp_path: Path) -> None:
     features = FeatureOptions(4, folder=tmp_path / "cache")
     with Inferencer(path, backend="onnxruntime", features=features) as inferencer:
         assert not isinstance(inferencer.backend, SplitBackend)
+
+
+def test_in_bfloat16_it_need_not_be_nearer_than_the_whole(tmp_path: Path) -> None:
+    path = slow_to_see(tmp_path / "m.onnx")
+    faces = sample_inputs(read_model(path), 3)
+    features = FeatureOptions(len(faces), folder=tmp_path / "cache")
+    try:
+        whole = Inferencer(path, backend="openvino-bf16")
+        whole.warm_up()
+    except VisemeError as error:
+        pytest.skip(f"bfloat16 is not to be had here: {error}")
+    with (
+        whole,
+        Inferencer(path, backend="openvino-bf16", features=features) as halves,
+        Inferencer(path, backend="onnxruntime") as exact,
+    ):
+        assert isinstance(halves.backend, SplitBackend)
+        assert halves.backend.precision == "bfloat16"
+        for face in faces:
+            pair = face["input"][0], face["audio"][0]
+            wanted = exact.infer(*pair)
+            strays = float(np.abs(whole.infer(*pair) - wanted).max())
+            assert float(np.abs(halves.infer(*pair) - wanted).max()) < max(
+                DEVIATION_MAX, 2 * strays
+            )

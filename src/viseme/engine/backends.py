@@ -14,10 +14,20 @@ from viseme.engine.onnx_runtime import OnnxRuntimeBackend, available_targets
 from viseme.engine.open_vino import OpenVINOBackend, check_installed
 from viseme.errors import BackendError, MissingExtraError, VisemeWarning
 
-__all__ = ["AUTO", "BACKEND_NAMES", "candidates", "check_backend", "open_backend", "open_part"]
+__all__ = [
+    "AUTO",
+    "BACKEND_NAMES",
+    "FLOAT32",
+    "candidates",
+    "check_backend",
+    "open_backend",
+    "open_part",
+]
 
 AUTO = "auto"
 """Measure what there is, and take the fastest that is exact enough."""
+FLOAT32 = "onnxruntime"
+"""What is there on every machine, and what the others are compared with."""
 
 Shapes = Mapping[str, tuple[int, ...]]
 Opener = Callable[[Path, Shapes, WorkPlan], Backend]

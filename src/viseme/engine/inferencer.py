@@ -16,7 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viseme.engine.backend import Backend, Tensor
-from viseme.engine.backends import AUTO, candidates, check_backend, open_backend, open_part
+from viseme.engine.backends import (
+    AUTO,
+    FLOAT32,
+    candidates,
+    check_backend,
+    open_backend,
+    open_part,
+)
 from viseme.engine.batching import padded, split
 from viseme.engine.choice import Candidate, choose
 from viseme.engine.choice_cache import ChoiceCache, choice_key
@@ -369,6 +376,7 @@ class Inferencer:
             features,
             {**self._key(), "backend": name},
             open_whole=partial(open_backend, name, self.info, plan),
+            open_exact=partial(open_backend, FLOAT32, self.info, plan),
             open_part=partial(open_part, name, plan=plan),
             run=self._picture,
         )

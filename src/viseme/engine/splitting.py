@@ -35,6 +35,7 @@ class Splitting:
         options: what may be kept.
         key: all that a choice rests on, the network's content and the back end among it.
         open_whole: opens the network as it is.
+        open_exact: opens it in float32.
         open_part: opens a half of it in the same back end.
         run: gives the picture that a back end makes of a sample.
     """
@@ -46,6 +47,7 @@ class Splitting:
         key: Key,
         *,
         open_whole: Callable[[], Backend],
+        open_exact: Callable[[], Backend],
         open_part: OpenPart,
         run: Callable[[Backend, Mapping[str, Tensor]], Tensor],
     ) -> None:
@@ -53,6 +55,7 @@ class Splitting:
         self._options = options
         self._key = {**key, "question": "split"}
         self._open_whole = open_whole
+        self._open_exact = open_exact
         self._open_part = open_part
         self._run = run
         self._cache = ChoiceCache(options.folder)
@@ -71,13 +74,19 @@ class Splitting:
         halves = self._halves()
         if halves is None:
             return whole
-        is_worth_it = is_worth_splitting(
-            whole,
-            halves,
-            sample_inputs(self._info, _SAMPLES),
-            run=self._run,
-            visual_name=self._info.visual_name,
-        )
+        with contextlib.ExitStack() as stack:
+            reference = whole
+            if whole.precision != "float32":
+                reference = self._open_exact()
+                stack.callback(reference.close)
+            is_worth_it = is_worth_splitting(
+                whole,
+                halves,
+                sample_inputs(self._info, _SAMPLES),
+                run=self._run,
+                reference=reference,
+                visual_name=self._info.visual_name,
+            )
         self._cache.remember(self._key, _HALVES if is_worth_it else _WHOLE)
         kept, other = (halves, whole) if is_worth_it else (whole, halves)
         other.close()
