@@ -6,9 +6,11 @@ import contextvars
 import io
 import json
 import logging
+import os
 import re
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from viseme.serving.config import LogConfig
+from viseme.serving.log_writer import LINES_WAITING_MAX
 from viseme.serving.logs import access, event, logging_to, request_context, request_id
 
 LOG = logging.getLogger("viseme.serving.test")
@@ -41,8 +44,15 @@ def objects(stream: io.StringIO) -> Iterator[io.StringIO]:
 
 
 def only_line(stream: io.StringIO) -> str:
-    (line,) = stream.getvalue().splitlines()
+    (line,) = written(stream).splitlines()
     return line
+
+
+def written(stream: io.StringIO) -> str:
+    """Give what was logged so far; it is written on a thread of its own."""
+    for handler in logging.getLogger("viseme").handlers:
+        handler.flush()
+    return stream.getvalue()
 
 
 def only_object(stream: io.StringIO) -> dict[str, object]:
@@ -204,3 +214,33 @@ def test_who_embeds_the_server_gets_the_records(caplog: pytest.LogCaptureFixture
     assert record.getMessage() == "embedded"
     assert vars(record)["request_id"] == "abc-3"
     assert vars(record)["fields"] == {"frames": 3}
+
+
+def test_nobody_waits_for_a_reader_who_does_not_read() -> None:
+    reading, writing = os.pipe()
+    most = 3 * LINES_WAITING_MAX
+    with (
+        os.fdopen(reading, encoding="utf-8") as reader,
+        os.fdopen(writing, "w", encoding="utf-8") as stream,
+        logging_to(stream, LogConfig(format="json")),
+    ):
+        for number in range(most):
+            event(LOG, "said", number=number, filling="x" * 100)
+        lines = map(json.loads, reader)
+        assert next(lines)["number"] == 0
+        lost = next(line for line in lines if "lost" in line["event"])
+        assert lost["level"] == "warning"
+        assert 0 < int(lost["event"].split()[0]) < most
+        event(LOG, "after")
+        assert next(lines)["event"] == "after"
+
+
+def test_a_reader_who_has_gone_is_not_missed() -> None:
+    reading, writing = os.pipe()
+    stream = os.fdopen(writing, "w")
+    with logging_to(stream, LogConfig()):
+        os.close(reading)
+        for _ in range(3):
+            event(LOG, "said")
+    with suppress(BrokenPipeError):
+        stream.close()

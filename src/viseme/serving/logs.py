@@ -22,6 +22,7 @@ from contextvars import ContextVar
 from typing import Final, TextIO
 
 from viseme.serving.config import LogConfig
+from viseme.serving.log_writer import PatientHandler
 
 __all__ = [
     "ACCESS_LOGGER",
@@ -130,9 +131,10 @@ def access(door: str, method: str, code: str, seconds: float, **fields: object) 
 def logging_to(stream: TextIO, config: LogConfig) -> Iterator[None]:
     """Write what viseme and the libraries of its doors log to a stream, until it ends.
 
-    The root logger is left alone, and every logger is as it was afterwards.
+    The root logger is left alone, and every logger is as it was afterwards. A stream that nobody
+    reads makes nobody wait.
     """
-    handler = logging.StreamHandler(stream)
+    handler = PatientHandler(stream)
     handler.setFormatter(JsonFormatter() if config.format == "json" else TextFormatter())
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     before = [(logger, logger.level, logger.propagate) for logger in loggers]
@@ -147,6 +149,7 @@ def logging_to(stream: TextIO, config: LogConfig) -> Iterator[None]:
             logger.removeHandler(handler)
             logger.setLevel(level)
             logger.propagate = propagate
+        handler.close()
 
 
 class JsonFormatter(logging.Formatter):
