@@ -12,10 +12,12 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorP
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
-__all__ = ["ELEMENT_FLOAT", "LOCATION_EXTERNAL", "Model"]
+__all__ = ["ELEMENT_FLOAT", "ELEMENT_HALF", "LOCATION_EXTERNAL", "Model", "add_cast"]
 
 ELEMENT_FLOAT: Final = 1
 """A tensor of float32."""
+ELEMENT_HALF: Final = 10
+"""One of float16."""
 LOCATION_EXTERNAL: Final = 1
 """The numbers of a tensor are in another file."""
 
@@ -23,7 +25,7 @@ _FIELDS: Final = {
     "Model": "7 graph Graph",
     "Graph": "1 node Node*, 5 initializer Tensor*, 11 input Value*, 12 output Value*",
     "Node": "1 input string*, 2 output string*, 4 op_type string, 5 attribute Attribute*",
-    "Attribute": "6 g Graph, 11 graphs Graph*",
+    "Attribute": "1 name string, 3 i int64, 6 g Graph, 11 graphs Graph*, 20 type int32",
     "Tensor": "8 name string, 14 data_location int32",
     "Value": "1 name string, 2 type Type",
     "Type": "1 tensor_type TensorType",
@@ -32,6 +34,7 @@ _FIELDS: Final = {
     "Dimension": "1 dim_value int64, 2 dim_param string",
 }
 """Each message's fields: number, name, type, and a star where there may be many."""
+_ATTRIBUTE_INT: Final = 2
 
 
 def _message_class(wanted: str) -> Any:
@@ -54,3 +57,9 @@ def _message_class(wanted: str) -> Any:
 
 Model: Final = _message_class("Model")
 """A whole file."""
+
+
+def add_cast(graph: Any, source: str, target: str, element: int) -> None:
+    """Append a node that makes a tensor of another type, under another name."""
+    node = graph.node.add(input=[source], output=[target], op_type="Cast")
+    node.attribute.add(name="to", i=element, type=_ATTRIBUTE_INT)

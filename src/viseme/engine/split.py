@@ -14,7 +14,13 @@ from typing import Any, Final
 from google.protobuf.message import DecodeError
 
 from viseme.engine.model import ModelInfo
-from viseme.engine.onnx_outline import ELEMENT_FLOAT, LOCATION_EXTERNAL, Model
+from viseme.engine.onnx_outline import (
+    ELEMENT_FLOAT,
+    ELEMENT_HALF,
+    LOCATION_EXTERNAL,
+    Model,
+    add_cast,
+)
 from viseme.errors import ModelError
 
 __all__ = ["Halves", "split_at_sound"]
@@ -31,12 +37,12 @@ class Halves:
     """A generator as two networks in ONNX, to be run one after the other."""
 
     seeing: bytes
-    """From the visual input to the features."""
+    """From the visual input to the features, in half precision."""
     speaking: bytes
     """From the features, the audio input and, where it needs it, the visual one, to the picture.
     Its inputs have no shapes yet but what `typed` gives them."""
     features: tuple[str, ...]
-    """The names of what lies between."""
+    """The names of what lies between, as both have them."""
     sees_again: bool
     """Whether the second takes the visual input, too."""
 
@@ -44,12 +50,12 @@ class Halves:
         """Give the half that speaks, with its features declared.
 
         Args:
-            shapes: of each feature, as the half that sees gives it; None is an open extent.
+            shapes: of each feature by name, as the half that sees gives it; None is an open extent.
         """
         model = Model.FromString(self.speaking)
         for value in model.graph.input:
             if value.name in shapes:
-                value.type.tensor_type.elem_type = ELEMENT_FLOAT
+                value.type.tensor_type.elem_type = ELEMENT_HALF
                 for number, length in enumerate(shapes[value.name]):
                     extent = value.type.tensor_type.shape.dim.add()
                     if length is None:
@@ -80,15 +86,15 @@ def split_at_sound(info: ModelInfo) -> Halves | None:
     moved = _moved(graph, info.visual_name) - heard
     speaking = _Needs(graph, (info.output_name,), stops=seen - heard - moved)
     features = tuple(name for name in speaking.stopped if name != info.visual_name)
-    if not features or info.output_name not in heard:
+    if not features or info.output_name not in heard or len(graph.output) > 1:
         return None
     seeing = _Needs(graph, features, stops=frozenset())
     sees_again = info.visual_name in speaking.names
     inputs = (info.visual_name, info.audio_name) if sees_again else (info.audio_name,)
     return Halves(
-        seeing=_part(model, seeing, inputs=(info.visual_name,), made=(), outputs=features),
-        speaking=_part(model, speaking, inputs=inputs, made=features, outputs=(info.output_name,)),
-        features=features,
+        seeing=_part(model, seeing, (info.visual_name,), gives=features),
+        speaking=_part(model, speaking, inputs, takes=features),
+        features=tuple(map(_half, features)),
         sees_again=sees_again,
     )
 
@@ -147,10 +153,10 @@ class _Needs:
 def _part(
     model: Any,
     needs: _Needs,
-    *,
     inputs: tuple[str, ...],
-    made: tuple[str, ...],
-    outputs: tuple[str, ...],
+    *,
+    takes: tuple[str, ...] = (),
+    gives: tuple[str, ...] = (),
 ) -> bytes:
     """Write a part of a model.
 
@@ -158,14 +164,16 @@ def _part(
         model: all of it; not changed.
         needs: what the part is of.
         inputs: those of the whole that it takes.
-        made: what it takes of what the whole makes by itself.
-        outputs: what it gives.
+        takes: what it takes, in half precision, of what the whole makes by itself.
+        gives: what it gives of that in place of the whole's outputs.
     """
     part = Model()
     part.CopyFrom(model)
     graph, whole = part.graph, model.graph
-    given = {*inputs, *made}
-    del graph.node[:], graph.initializer[:], graph.input[:], graph.output[:]
+    given = {*inputs, *takes}
+    del graph.node[:], graph.initializer[:], graph.input[:]
+    for name in takes:
+        add_cast(graph, _half(name), name, ELEMENT_FLOAT)
     for node in whole.node:
         if not given.issuperset(node.output) and not needs.names.isdisjoint(node.output):
             graph.node.add().CopyFrom(node)
@@ -173,11 +181,15 @@ def _part(
     # Before version 4, ONNX lists what is in the file as an input, too.
     constant = {one.name for one in graph.initializer}
     graph.input.extend(one for one in whole.input if one.name in {*inputs, *constant})
-    for name in made:
-        graph.input.add(name=name)
-    declared = {one.name: one for one in whole.output}
-    for name in outputs:
-        value = graph.output.add(name=name)
-        if name in declared:
-            value.CopyFrom(declared[name])
+    for name in takes:
+        graph.input.add(name=_half(name))
+    if gives:
+        del graph.output[:]
+    for name in gives:
+        add_cast(graph, name, _half(name), ELEMENT_HALF)
+        graph.output.add(name=_half(name))
     return bytes(part.SerializeToString())
+
+
+def _half(name: str) -> str:
+    return f"{name}.half"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,8 +24,8 @@ _LIKE = 1.25
 class SplitBackend(Backend):
     """Two halves of one network as a back end that remembers faces.
 
-    Features are rounded to half precision whether they are kept or not, so that a frame's bits do
-    not depend on who has shown the face before.
+    Features are in half precision whether they are kept or not, so that a frame's bits do not
+    depend on who has shown the face before.
 
     Args:
         info: the whole network, of any batch.
@@ -71,16 +72,16 @@ class SplitBackend(Backend):
     def see(self, visual: Tensor) -> Features:
         """Make the features of one face, ``[1, 6, S, S]``."""
         made = self._seeing.run({self._info.visual_name: np.ascontiguousarray(visual)})
-        return tuple(part.astype(np.float16) for part in made)
+        return tuple(part.astype(np.float16, copy=False) for part in made)
 
     def speak(self, rows: Sequence[Features], inputs: Mapping[str, Tensor]) -> list[Tensor]:
         """Make pictures of the features of each row, and of all inputs."""
         columns = zip(*rows, strict=True)
         between = {
-            name: np.concatenate(column, dtype=np.float32)
+            name: np.concatenate(column) if len(rows) > 1 else column[0]
             for name, column in zip(self._features, columns, strict=True)
         }
-        wanted = {self._info.audio_name: inputs[self._info.audio_name], **between}
+        wanted: dict[str, Any] = {self._info.audio_name: inputs[self._info.audio_name], **between}
         if self._sees_again:
             wanted[self._info.visual_name] = inputs[self._info.visual_name]
         return self._speaking.run(wanted)

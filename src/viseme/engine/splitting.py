@@ -23,6 +23,8 @@ __all__ = ["Splitting"]
 OpenPart = Callable[[Path, Mapping[str, tuple[int, ...]]], Backend]
 """Opens a network's file, with the shapes of its inputs by name."""
 
+_FORMAT = 1
+"""Of the halves: to be counted on where a network would be taken apart in another way."""
 _SAMPLES = 2
 _HALVES, _WHOLE = "halves", "whole"
 
@@ -126,7 +128,8 @@ class Splitting:
 
     def _files(self) -> Path | None:
         """Give the folder of both halves' files, made once; None where there are none."""
-        folder = (self._options.folder or cache_folder()) / "halves" / str(self._key["model"])
+        name = f"{self._key['model']}-{_FORMAT}"
+        folder = (self._options.folder or cache_folder()) / "halves" / name
         if folder.is_dir():
             return folder
         with contextlib.suppress(OSError):
@@ -144,7 +147,7 @@ class Splitting:
             return False
         (folder / "seeing.onnx").write_bytes(halves.seeing)
         _, outputs = read_signature(folder / "seeing.onnx")
-        if any(spec.dtype != "float" or spec.shape[:1] not in ((None,), (1,)) for spec in outputs):
+        if any(spec.shape[:1] not in ((None,), (1,)) for spec in outputs):
             return False
         (folder / "speaking.onnx").write_bytes(
             halves.typed({spec.name: spec.shape for spec in outputs})
