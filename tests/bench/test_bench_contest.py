@@ -12,6 +12,7 @@ import soundfile
 
 from support.tiny_avatar import make_avatar
 from viseme.audio import probe
+from viseme.avatar import load_avatar
 from viseme.bench.contest import Contestant, Entry, Score, hold
 from viseme.bench.engine import EngineOptions, EngineReport, measure_engine
 from viseme.bench.render import RenderReport, RenderTask, measure_render
@@ -112,12 +113,15 @@ def test_the_engine_is_measured_in_all_ways(spec: Spec) -> None:
 
 def test_clips_have_their_length_and_long_ones_no_reference(spec: Spec) -> None:
     task = RenderTask(seconds=(0.6, 1.2), plain_seconds_max=1, rounds=1, stage_frames=2)
+    task = replace(task, full_size=load_avatar(spec.avatar).generator)
     report = measure_render(spec, task, lambda step: None)
+    short = ("plain-frames", "frames", "plain-mp4", "mp4", "plain-full-size")
     assert [(row["seconds"], row["name"]) for row in report.figures()["works"]] == [
-        *((0.6, name) for name in ("plain-frames", "frames", "plain-mp4", "mp4")),
+        *((0.6, name) for name in short),
         *((1.2, name) for name in ("frames", "mp4")),
     ]
     assert report.ratio(1.2, report.scores[1.2][0]) is None
+    assert report.ratio_to_full_size(0.6) is not None
     stages = report.figures()["stages"]
     assert [stage["frames"] for stage in stages] == [2] * 5
     assert sum(stage["share"] for stage in stages) == pytest.approx(1, abs=0.01)
@@ -143,3 +147,6 @@ def test_ratios_are_of_medians() -> None:
     assert report.share(film) == pytest.approx(2 / 3)
     assert report.ratio(1.0, film) == 5
     assert report.figures()["works"][1]["real_time_factor"] == 0.5
+    assert report.ratio_to_full_size(1.0) is None
+    beside = {1.0: [score("frames", 0.02), score("plain-full-size", 0.1)]}
+    assert RenderReport(beside, [film]).figures()["works"][0]["ratio_to_full_size"] == 5

@@ -123,11 +123,17 @@ def test_a_report_of_what_is_no_measurement(
 
 def test_the_whole_way_is_measured(run: CommandLine) -> None:
     size = ("--seconds", "0.5", "--rounds", "1", "--backend", "onnxruntime")
-    done = run("bench", "render", "--avatar", "tiny", *size)
+    out = ("--beside-full-size", "--out", "render.json")
+    done = run("bench", "render", "--avatar", "tiny", *size, *out)
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
     works, _, stages = done.stdout.partition("stage, alone")
-    assert (works.count("onnxruntime"), stages.count("onnxruntime")) == (4, 2)
+    assert (works.count("onnxruntime"), stages.count("onnxruntime")) == (5, 2)
+    assert re.search(r"^Sound to frames: \d+\.\d times as fast as plainly", works, re.MULTILINE)
+    done = run("bench", "report", "render.json", "-o", "page.md")
+    assert done.returncode == 0
+    page = (run.folder / "page.md").read_text("utf-8")
+    assert re.search(r"^0\.5 s: sound to frames is \d+\.\d times as fast", page, re.MULTILINE)
     assert stages.count(" %\n") == 5
 
 

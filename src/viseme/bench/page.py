@@ -87,6 +87,12 @@ def _render_rows(figures: Figures) -> list[str]:
             f"| {work['peak_mib']} |"
         )
     rows += [
+        f"\n{work['seconds']:g} s: sound to frames is {work['ratio_to_full_size']:.1f} times as "
+        "fast as the plain reference with a full-size network."
+        for work in figures["works"]
+        if "ratio_to_full_size" in work
+    ]
+    rows += [
         "",
         "Each stage alone, in time of one core:",
         "",

@@ -28,6 +28,9 @@ _TITLES = {
 }
 
 
+_FULL_SIZE = "plain-full-size"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderTask:
     """What to measure."""
@@ -39,6 +42,8 @@ class RenderTask:
     rounds: int = 5
     stage_frames: int = 100
     """How many frames each stage makes alone in a round."""
+    full_size: Path | None = None
+    """A network of full size, for the plain reference to make frames with beside the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,13 @@ class RenderReport:
                 return other.ms.median / score.ms.median
         return None
 
+    def ratio_to_full_size(self, seconds: float) -> float | None:
+        """Tell how many times as fast sound becomes frames as plainly with a full-size network."""
+        by_name = {score.entry.name: score for score in self.scores[seconds] if not score.refused}
+        if not by_name.keys() >= {"frames", _FULL_SIZE}:
+            return None
+        return by_name[_FULL_SIZE].ms.median / by_name["frames"].ms.median
+
     def figures(self) -> dict[str, Any]:
         """Give all of it by name, for programs."""
         rows = []
@@ -72,6 +84,9 @@ class RenderReport:
                     row["real_time_factor"] = round(score.ms.median / 1000 * FRAME_RATE_HZ, 4)
                     if (ratio := self.ratio(seconds, score)) is not None:
                         row["ratio"] = round(ratio, 3)
+                    beside = self.ratio_to_full_size(seconds)
+                    if score.entry.name == "frames" and beside is not None:
+                        row["ratio_to_full_size"] = round(beside, 3)
                 rows.append(row)
         stages = [
             stage.figures() | ({} if stage.refused else {"share": round(self.share(stage), 3)})
@@ -99,6 +114,9 @@ def measure_render(spec: Spec, task: RenderTask, on_step: Callable[[str], None])
                 for name, title in _TITLES.items()
                 if seconds <= task.plain_seconds_max or not name.startswith("plain")
             ]
+            if task.full_size and seconds <= task.plain_seconds_max:
+                plain = replace(entries[0].spec, model=str(task.full_size))
+                entries.append(Entry(_FULL_SIZE, "plain, full-size network", plain, frames=0))
             on_step(f"Clips of {seconds:g} seconds.")
             scores[seconds] = hold(entries, task.rounds, on_step)
     on_step("The stages, each alone.")

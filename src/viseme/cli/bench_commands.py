@@ -109,6 +109,12 @@ def render(  # noqa: PLR0913 - one for each option, put together in RenderTask a
     plain_max: Annotated[
         float, typer.Option(min=0, metavar="S", help="The longest clip for the plain reference.")
     ] = 60,
+    beside_full_size: Annotated[
+        bool,
+        typer.Option(
+            "--beside-full-size", help="Let the plain reference also run a network of full size."
+        ),
+    ] = False,
     rounds: Rounds = 3,
     out: Out = None,
     plot: Plot = None,
@@ -129,7 +135,8 @@ def render(  # noqa: PLR0913 - one for each option, put together in RenderTask a
 
     task = RenderTask(seconds=lengths(seconds), plain_seconds_max=plain_max, rounds=rounds)
     subject = Subject(avatar, model, full_size, backend)
-    bench_render(subject, task, Outputs(out, plot, as_json))
+    outputs = Outputs(out, plot, as_json)
+    bench_render(subject, task, outputs, beside_full_size=beside_full_size)
 
 
 @bench.command()

@@ -6,7 +6,7 @@ import tempfile
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -49,10 +49,7 @@ class Subject:
         ):
             model = self.model
             if self.full_size:
-                from viseme.bench.full_size import write_full_size  # noqa: PLC0415
-
-                model = Path(folder) / "full-size.onnx"
-                write_full_size(model)
+                model = _full_size_in(folder)
             yield Spec(
                 way="plain",
                 avatar=self.avatar,
@@ -87,22 +84,34 @@ def bench_engine(subject: Subject, options: EngineOptions, outputs: Outputs) -> 
         _show_engine(report)
 
 
-def bench_render(subject: Subject, task: RenderTask, outputs: Outputs) -> None:
+def bench_render(
+    subject: Subject, task: RenderTask, outputs: Outputs, *, beside_full_size: bool
+) -> None:
     """Measure the whole way from sound to film, and show what came of it.
 
     Raises:
         VisemeError: something cannot be opened, or a file cannot be written.
+        MissingExtraError: the full-size network cannot be built.
     """
     outputs.check()
-    with subject.spec() as spec:
-        report = measure_render(spec, task, say)
-    asked = {"network": subject.title, **asdict(task)}
+    with subject.spec() as spec, tempfile.TemporaryDirectory(prefix="viseme-bench-") as folder:
+        beside = _full_size_in(folder) if beside_full_size else None
+        report = measure_render(spec, replace(task, full_size=beside), say)
+    asked = {"network": subject.title, **asdict(task), "full_size": beside_full_size}
     outputs.write(
         {**circumstances("render", asked, PACKAGES), **report.figures()},
         [(f"{length:g} s of speech", _bars(scores)) for length, scores in report.scores.items()],
     )
     if not outputs.as_json:
         _show_render(report)
+
+
+def _full_size_in(folder: str) -> Path:
+    from viseme.bench.full_size import write_full_size  # noqa: PLC0415
+
+    model = Path(folder) / "full-size.onnx"
+    write_full_size(model)
+    return model
 
 
 def _show_engine(report: EngineReport) -> None:
@@ -162,6 +171,10 @@ def _show_render(report: RenderReport) -> None:
             words=2,
         )
         _show_refused(scores)
+        if (ratio := report.ratio_to_full_size(seconds)) is not None:
+            print(
+                f"Sound to frames: {ratio:.1f} times as fast as plainly with a full-size network."
+            )
     _show_stages(report)
 
 

@@ -18,6 +18,8 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # as a shell's `&` changes it
         signal.signal(signal.SIGINT, _stop_in_order)
     signal.signal(signal.SIGTERM, _stop_in_order)
+    # What its library tells of a connection that ends is nothing that a user can use.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     arguments = sys.argv[1:]
     if arguments == ["--version"]:  # the one question whose answer needs no library
         from viseme._version import __version__  # noqa: PLC0415
