@@ -8,7 +8,7 @@ from fake_audio_encoder import FakeEncoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viseme.audio import LOOKAHEAD_SAMPLES, Resampler, WindowStream, lookahead_samples
+from viseme.audio import LOOKAHEAD_SAMPLES, Latency, Resampler, WindowStream, lookahead_samples
 from viseme.errors import InputError
 
 FRAMES = 12
@@ -20,27 +20,30 @@ def test_it_is_452_and_a_half_milliseconds_at_16_khz() -> None:
     assert LOOKAHEAD_SAMPLES == lookahead_samples(16_000) == 7_240
 
 
-def test_at_16_khz_no_frame_needs_more_and_one_needs_all_of_it() -> None:
+@pytest.mark.parametrize("latency", Latency)
+def test_at_16_khz_no_frame_needs_more_and_one_needs_all_of_it(latency: Latency) -> None:
     needs = []
     for frame in range(FRAMES):
-        start = frame * 640
-        stream = WindowStream(ENCODER)
-        count = len(stream.push(np.zeros(start + LOOKAHEAD_SAMPLES - 1, np.float32)))
+        start = frame * 640 + lookahead_samples(16_000, latency)
+        stream = WindowStream(ENCODER, after=latency.after)
+        count = len(stream.push(np.zeros(start - 1, np.float32)))
         needs.append(count == frame)  # the last sample is needed
         count += len(stream.push(np.zeros(1, np.float32)))
         assert count >= frame + 1
     assert any(needs)
 
 
+@pytest.mark.parametrize("latency", Latency)
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
 @settings(max_examples=5, deadline=None)
 @given(sizes=st.lists(st.integers(1, 700), min_size=1, max_size=5), whole=st.booleans())
 def test_at_any_rate_and_however_it_is_cut_it_is_enough(
-    rate_hz: int, sizes: list[int], whole: bool
+    rate_hz: int, latency: Latency, sizes: list[int], whole: bool
 ) -> None:
     for frame in (0, 4):
-        total = round(frame * rate_hz / 25) + lookahead_samples(rate_hz)
-        resampler, stream = Resampler(rate_hz, 1), WindowStream(ENCODER)
+        total = round(frame * rate_hz / 25) + lookahead_samples(rate_hz, latency)
+        resampler = Resampler(rate_hz, 1)
+        stream = WindowStream(ENCODER, after=latency.after)
         count, sent = 0, 0
         while sent < total:
             size = total if whole else sizes[sent % len(sizes)] * max(1, rate_hz // 16_000)

@@ -36,6 +36,7 @@ OPTIONS = LiveOptions(
     pictures=Pictures("png"),
     start_frame=2,
     behind_samples=1_600,
+    latency="low",
 )
 READY = v1.LiveReady(
     avatar="anna",
@@ -123,6 +124,7 @@ def test_what_is_said_and_what_comes(options: ClientOptions, speaker: Speaker) -
         pictures=v1.PictureOutput(format=v1.PICTURE_FORMAT_PNG, jpeg_quality=90),
         start_frame=2,
         behind_samples=1_600,
+        latency=v1.LATENCY_LOW,
     )
 
 

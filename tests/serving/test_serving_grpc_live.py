@@ -21,7 +21,7 @@ from support.played_network import PATIENCE_S
 from support.probes import window_painter
 from support.speech import assert_same_pictures, babble, ping_pong, whole
 from support.tiny_avatar import make_avatar
-from viseme.audio import lookahead_samples
+from viseme.audio import Latency, lookahead_samples
 from viseme.engine import FakeBackend, Tensor
 from viseme.serving.doors.grpc_v1 import v1_handlers
 from viseme.wire.messages import v1
@@ -132,6 +132,20 @@ def test_a_stream_of_video(main: grpc.Channel, painter: Path) -> None:
     assert [picture.key_frame for picture in pictures] == [True] + [False] * (len(pictures) - 1)
     assert len(pictures) == len(whole(painter, speech))
     assert pictures[0].data.startswith(b"\0\0\0\1")
+
+
+def test_pictures_come_sooner_where_that_is_wanted(main: grpc.Channel, painter: Path) -> None:
+    speech = babble(0.8)
+    hello = v1.LiveHello(raw=RAW, pictures=PIXELS, latency=v1.LATENCY_LOW)
+    with Talk(main, v1.LiveRequest(hello=hello)) as talk:
+        lookahead = talk.read().ready.lookahead_samples
+        assert lookahead == lookahead_samples(16_000, Latency.LOW)
+        talk.say(sound(speech[:lookahead]))
+        first = talk.read()  # it waits for no more
+        talk.say(sound(speech[lookahead:]))
+        talk.hang_up()
+        pictures = pictures_of([first, *talk.answers])
+    assert_same_pictures(pictures, whole(painter, speech, latency=Latency.LOW))
 
 
 def test_a_conversation(house: OpenHouse, main: grpc.Channel, painter: Path) -> None:
@@ -289,6 +303,11 @@ REFUSED = {
         [v1.LiveRequest(hello=v1.LiveHello(raw=UNKNOWN_FORMAT))],
         "INVALID_ARGUMENT",
         "The sample format 9 is not known here, only 0 to 4; choose one of these.",
+    ),
+    "an unknown latency": (
+        [v1.LiveRequest(hello=v1.LiveHello(raw=RAW, latency=9))],  # type: ignore[arg-type]
+        "INVALID_ARGUMENT",
+        "The latency 9 is not known here, only 0 to 2; choose one of these.",
     ),
     "an unknown codec": (
         [v1.LiveRequest(hello=v1.LiveHello(raw=RAW, video=v1.LiveVideo(codec=9)))],  # type: ignore[arg-type]

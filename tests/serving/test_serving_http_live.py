@@ -23,7 +23,7 @@ from support.played_network import PATIENCE_S
 from support.probes import window_painter
 from support.speech import babble, whole
 from support.tiny_avatar import SIZE, make_avatar
-from viseme.audio import lookahead_samples
+from viseme.audio import Latency, lookahead_samples
 from viseme.video.live_encoder import LiveCodec, codec_string
 
 pytest_plugins = ["support.house_fixtures"]
@@ -157,6 +157,28 @@ def test_pictures_are_those_of_the_sound(
         assert np.abs(shown.astype(int) - again).mean() < 1
 
 
+def test_pictures_come_sooner_where_that_is_wanted(service: Service, folders: list[Path]) -> None:
+    sound = babble(1.0)
+    with line(service) as socket:
+        socket.say(**HELLO, codec="jpeg", latency="low")
+        ready = socket.next()
+        assert isinstance(ready, dict)
+        lookahead = ready["lookahead_samples"]
+        assert lookahead == lookahead_samples(RATE_HZ, Latency.LOW) < lookahead_samples(RATE_HZ) / 3
+        sent = 0
+        for number in range(4):  # no more sound is sent before the picture has come
+            until = 640 * number + lookahead
+            socket.push(sound[sent:until])
+            sent = until
+            picture = socket.next()
+            assert isinstance(picture, Picture)
+            assert picture.start == 640 * number
+        socket.push(sound[sent:])
+        socket.say(type="end")
+        rest, _ = socket.until("ended")
+    assert 4 + len(rest) == len(whole(folders[0], sound))
+
+
 @pytest.mark.parametrize("codec", ["h264", "vp8", "vp9"])
 def test_a_stream_can_be_decoded_and_begins_anew_after_an_interrupt(
     service: Service, codec: str
@@ -250,6 +272,12 @@ BAD: dict[str, tuple[list[str | bytes], str, str]] = {
         [json.dumps({**HELLO, "codec": "av3"})],
         "INVALID_ARGUMENT",
         "A text message cannot be understood ('codec'",
+    ),
+    "a latency that nobody knows": (
+        [json.dumps({**HELLO, "latency": "none"})],
+        "INVALID_ARGUMENT",
+        "A text message cannot be understood ('latency': input should be 'exact' or 'low'); "
+        "docs/live.md has what can be said.",
     ),
     "something unknown in the hello": (
         [json.dumps({**HELLO, "odd": 1})],

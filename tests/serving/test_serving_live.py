@@ -22,8 +22,9 @@ from support.house import OpenHouse, open_house
 from support.probes import window_painter
 from support.speech import assert_same_pictures, babble, ping_pong, whole
 from support.tiny_avatar import SIZE, make_avatar
-from viseme.audio import lookahead_samples
+from viseme.audio import Latency, lookahead_samples
 from viseme.errors import DeadlineError, InputError, UnavailableError
+from viseme.rendering import RenderOptions
 from viseme.serving import Lane
 from viseme.serving.live import SOUND_AHEAD_S, LiveOptions, LiveSession
 from viseme.serving.live_events import Closing, Interrupted, LiveEvent, LivePicture, SpeechEnded
@@ -57,11 +58,15 @@ def house(painter: Path) -> Iterator[OpenHouse]:
 
 @contextmanager
 def session(
-    house: OpenHouse, *, stall_s: float = PLENTY_S, **options: object
+    house: OpenHouse,
+    *,
+    stall_s: float = PLENTY_S,
+    latency: Latency = Latency.EXACT,
+    **options: object,
 ) -> Iterator[LiveSession]:
     wanted = {"sound": RawSound(16_000), "pictures": PIXELS, **options}
     given = LiveOptions(stall_s=stall_s, **wanted)  # type: ignore[arg-type]
-    renderer = house.cast.renderer("painter", lane=Lane.LIVE)
+    renderer = house.cast.renderer("painter", RenderOptions(latency=latency), lane=Lane.LIVE)
     with LiveSession(renderer, given, house.desk.metrics) as live:
         yield live
 
@@ -121,6 +126,23 @@ def test_a_picture_hears_the_window_of_the_whole_sound_however_it_is_cut(
     assert_same_pictures(pictures, whole(painter, sound, start_frame=start))
     assert [picture.avatar_frame for picture in pictures] == ping_pong(start, len(pictures))
     assert [picture.index for picture in pictures] == list(range(len(pictures)))
+
+
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(cuts=st.lists(st.integers(0, 12_000), max_size=40))
+def test_a_picture_that_comes_sooner_hears_the_same_however_it_is_cut(
+    house: OpenHouse, painter: Path, cuts: list[int]
+) -> None:
+    sound = babble(0.75)
+    with session(house, latency=Latency.LOW) as live:
+        pictures = pictures_of(told(live, says(sound, *cuts)))
+    low = whole(painter, sound, latency=Latency.LOW)
+    assert_same_pictures(pictures, low)
+    exact = whole(painter, sound)
+    assert len(low) == len(exact)
+    assert low != exact
 
 
 @pytest.mark.parametrize("codec", LiveCodec)
@@ -251,12 +273,14 @@ def test_a_call_without_a_sound(house: OpenHouse) -> None:
         ]
 
 
+@pytest.mark.parametrize("latency", Latency)
 @pytest.mark.parametrize("rate_hz", [8_000, 16_000, 44_100])
 def test_a_picture_comes_when_the_sound_up_to_its_look_ahead_has(
-    house: OpenHouse, rate_hz: int
+    house: OpenHouse, rate_hz: int, latency: Latency
 ) -> None:
     sound = babble(2.0, rate_hz)
-    with session(house, sound=RawSound(rate_hz)) as live:
+    with session(house, sound=RawSound(rate_hz), latency=latency) as live:
+        assert live.ready.lookahead_samples == lookahead_samples(rate_hz, latency)
         sent = 0
         for number in range(6):
             until = round(number * rate_hz / 25) + live.ready.lookahead_samples

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from support.tiny_avatar import FRAME_COUNT
+from viseme.audio import Latency
 from viseme.rendering import RenderOptions, render
 
 
@@ -30,10 +31,14 @@ def babble(seconds: float, rate_hz: int = 16_000, seed: int = 11) -> NDArray[np.
 
 
 def whole(
-    avatar: Path, sound: NDArray[Any], rate_hz: int = 16_000, start_frame: int = 0
+    avatar: Path,
+    sound: NDArray[Any],
+    rate_hz: int = 16_000,
+    start_frame: int = 0,
+    latency: Latency = Latency.EXACT,
 ) -> list[bytes]:
     """Give the pixels of the pictures that a sound makes as a whole, without a server."""
-    options = RenderOptions(backend="onnxruntime", start_frame=start_frame)
+    options = RenderOptions(backend="onnxruntime", start_frame=start_frame, latency=latency)
     return [frame.image.tobytes() for frame in render((sound, rate_hz), avatar, options)]
 
 

@@ -2,6 +2,7 @@
 
 from viseme.audio.decode import SoundInfo, decode, probe, read
 from viseme.audio.features import features
+from viseme.audio.latency import Latency
 from viseme.audio.lookahead import LOOKAHEAD_SAMPLES, lookahead_samples
 from viseme.audio.mel import MelStream, mel_spectrogram
 from viseme.audio.resample import Resampler, from_samples
@@ -20,6 +21,7 @@ __all__ = [
     "LOOKAHEAD_SAMPLES",
     "MEL_RATE_HZ",
     "SAMPLE_RATE_HZ",
+    "Latency",
     "MelStream",
     "Resampler",
     "Samples",

@@ -1,10 +1,15 @@
-"""Mel to features: the audio encoder on 16 mel frames at a time, 25 times a second."""
+"""Mel to features: the audio encoder on 16 mel frames at a time, 25 times a second.
+
+For frames that do not wait for all that they hear, it guesses with each feature those that follow.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from viseme.audio.mel import SILENCE
 from viseme.audio.units import FEATURE_SIZE, FRAME_RATE_HZ, MEL_BINS, MEL_RATE_HZ, Float32
@@ -15,10 +20,15 @@ __all__ = ["Encode", "FeatureStream", "feature_count", "features"]
 Encode = Callable[[Float32], Float32]
 """An audio encoder: patches `[b, 1, 80, 16]` to features `[b, 512]`, both float32."""
 
+Index = TypeVar("Index", int, NDArray[np.int_])
+
 PATCH_FRAMES = 16
 """Mel frames that the encoder sees at once."""
 BATCH = 32
 """Patches in one call of the encoder: enough to keep it busy, few enough to stay small."""
+LEAD = 5
+"""Features before the first that are of silence, where any are guessed: their 16 mel frames are
+those before the sound."""
 
 
 def features(mel: Float32, encode: Encode) -> Float32:
@@ -42,24 +52,45 @@ def feature_count(mel_count: int) -> int:
     return int(spare / MEL_RATE_HZ * FRAME_RATE_HZ) + 2
 
 
-def patch_start(index: int) -> int:
+def patch_start(index: Index) -> Index:
     """Tell the first mel frame of feature `index`: `int(3.2 index)`, without its rounding."""
     return 16 * index // 5
 
 
-class FeatureStream:
-    """Features of a mel spectrogram that comes in chunks; holds back at most 19 mel frames."""
+def silent_mel(count: int) -> Float32:
+    """Give `count` mel frames of silence, `[count, 80]`."""
+    return np.full((count, MEL_BINS), SILENCE, dtype=np.float32)
 
-    def __init__(self, encode: Encode) -> None:
+
+class FeatureStream:
+    """Features of a mel spectrogram that comes in chunks; holds back at most 19 mel frames.
+
+    Args:
+        encode: the audio encoder.
+        guesses: how many of the features that follow are guessed with each. A guess hears the
+            patch of its feature moved on, with its last mel frame in place of those to come: it
+            hangs on nothing else, however the sound is cut, and is made once. With any, there is
+            silence before the sound, and in place of the first feature's double come `LEAD`
+            features that hear some of it.
+    """
+
+    def __init__(self, encode: Encode, *, guesses: int = 0) -> None:
         self._encode = encode
-        self._tail: Float32 = np.empty((0, MEL_BINS), dtype=np.float32)
-        self._tail_start = 0  # the index of the tail's first mel frame
-        self._count = 0  # the features given so far, the first counted once
-        self._last: Float32 = _no_features()
+        self._guesses = guesses
+        lead = LEAD if guesses else 0
+        self._tail = silent_mel(-patch_start(-lead))
+        self._tail_start = -len(self._tail)  # the index of the tail's first mel frame
+        self._count = -lead  # the features given so far, the first counted once
+        self._doubles_next = lead == 0
+        self._last: Float32 = self._no_features()
         self._ended = False
 
     def push(self, mel: Float32) -> Float32:
-        """Take float32 `[m, 80]` (any `m`), give the features `[t, 512]` it completes."""
+        """Take float32 `[m, 80]` (any `m`), give the features it completes.
+
+        Returns:
+            float32 `[t, 512 (1 + guesses)]`, the guesses of each behind it in their order.
+        """
         if self._ended:
             raise RuntimeError("This FeatureStream has ended: start a new one.")
         if mel.ndim != 2 or mel.shape[1] != MEL_BINS:
@@ -69,20 +100,19 @@ class FeatureStream:
         while (start := patch_start(self._count + len(starts))) + PATCH_FRAMES <= self._mel_count:
             starts.append(start)
         if not starts:
-            return _no_features()
-        is_first = self._count == 0
+            return self._no_features()
+        doubles, self._doubles_next = self._doubles_next, False
         ready = self._encode_at(starts)
         self._count += len(starts)
         self._last = ready[-1:].copy()
         self._forget()
-        return np.concatenate([ready[:1], ready]) if is_first else ready
+        return np.concatenate([ready[:1], ready]) if doubles else ready
 
     def flush(self) -> Float32:
-        """End the sound: give the features `[t, 512]` at its end, the very last doubled."""
+        """End the sound: give the features at its end as `push` does, the very last doubled."""
         if self._ended:
-            return _no_features()
-        silent = max(0, PATCH_FRAMES - self._mel_count)
-        first = self.push(np.full((silent, MEL_BINS), SILENCE, dtype=np.float32))
+            return self._no_features()
+        first = self.push(silent_mel(max(0, PATCH_FRAMES - self._mel_count)))
         self._ended = True
         # All that are left would pass the end, so each of them sees the last 16 frames. There may
         # be none: then the one to double is the last that was given.
@@ -95,13 +125,18 @@ class FeatureStream:
         return self._tail_start + len(self._tail)
 
     def _encode_at(self, starts: list[int]) -> Float32:
-        """Encode the patches that begin at the mel frames `starts`: `[len(starts), 512]`."""
-        rows = np.array(starts)[:, None] - self._tail_start + np.arange(PATCH_FRAMES)
+        """Encode the patches that begin at the mel frames `starts`, and those of their guesses."""
+        # A feature later, the patch begins 3.2 frames later. What passes its end is its last frame.
+        columns = np.arange(PATCH_FRAMES) + patch_start(np.arange(1 + self._guesses))[:, None]
+        columns = np.minimum(columns, PATCH_FRAMES - 1)
+        rows = (np.array(starts)[:, None, None] - self._tail_start + columns).reshape(
+            -1, PATCH_FRAMES
+        )
         parts = []
         for i in range(0, len(rows), BATCH):
             patches = self._tail[rows[i : i + BATCH]].transpose(0, 2, 1)[:, None]
             parts.append(self._checked(self._encode(np.ascontiguousarray(patches)), len(patches)))
-        return np.concatenate(parts)
+        return np.concatenate(parts).reshape(len(starts), -1)
 
     @staticmethod
     def _checked(encoded: Float32, count: int) -> Float32:
@@ -118,6 +153,5 @@ class FeatureStream:
         self._tail = self._tail[start - self._tail_start :].copy()
         self._tail_start = start
 
-
-def _no_features() -> Float32:
-    return np.empty((0, FEATURE_SIZE), dtype=np.float32)
+    def _no_features(self) -> Float32:
+        return np.empty((0, FEATURE_SIZE * (1 + self._guesses)), dtype=np.float32)

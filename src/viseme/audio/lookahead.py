@@ -1,4 +1,4 @@
-"""How much sound after its own time a frame needs, before its window is whole."""
+"""How much sound after its own time a frame waits for, before its window is given."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from functools import lru_cache
 import numpy as np
 
 from viseme.audio.features import PATCH_FRAMES, patch_start
+from viseme.audio.latency import Latency
 from viseme.audio.mel import FFT_SAMPLES, HOP_SAMPLES
 from viseme.audio.resample import Resampler
 from viseme.audio.units import FRAME_RATE_HZ, SAMPLE_RATE_HZ
-from viseme.audio.windows import AFTER
 
 __all__ = ["LOOKAHEAD_SAMPLES", "lookahead_samples"]
 
@@ -20,26 +20,32 @@ _PATTERN = 5
 _STEP_S = 0.001
 
 
-def _needed(frame: int) -> int:
+def _needed(frame: int, after: int) -> int:
     """Count the samples at 16 kHz that must have come before a frame's window is given."""
     # The first feature is doubled, so that the frame's own is the one before its number.
-    last_feature = frame + AFTER - 1
+    last_feature = frame + after - 1
     last_mel = patch_start(last_feature) + PATCH_FRAMES - 1
     return last_mel * HOP_SAMPLES + FFT_SAMPLES // 2
 
 
-LOOKAHEAD_SAMPLES = max(
-    _needed(frame) - frame * SAMPLE_RATE_HZ // FRAME_RATE_HZ for frame in range(_PATTERN)
-)
-"""The most samples at 16 kHz after the time of any frame that its window needs: 452.5 ms."""
+def _most_needed(after: int) -> int:
+    """Count the most samples at 16 kHz after the time of any frame that its window waits for."""
+    return max(
+        _needed(frame, after) - frame * SAMPLE_RATE_HZ // FRAME_RATE_HZ for frame in range(_PATTERN)
+    )
+
+
+LOOKAHEAD_SAMPLES = _most_needed(Latency.EXACT.after)
+"""The most samples at 16 kHz after the time of any frame that its whole window needs: 452.5 ms."""
 
 
 @lru_cache(maxsize=64)
-def lookahead_samples(rate_hz: int) -> int:
+def lookahead_samples(rate_hz: int, latency: Latency = Latency.EXACT) -> int:
     """Count the most samples after a frame's time that must come before its window is given.
 
     Args:
         rate_hz: of the sound as a `Resampler` takes it, in whose samples it is counted.
+        latency: what a window waits for.
 
     Returns:
         Exactly that at 16 kHz. At other rates what the resampler holds back comes on top, which
@@ -48,7 +54,7 @@ def lookahead_samples(rate_hz: int) -> int:
     Raises:
         InputError: no sound has such a rate.
     """
-    needed = math.ceil(LOOKAHEAD_SAMPLES * rate_hz / SAMPLE_RATE_HZ)
+    needed = math.ceil(_most_needed(latency.after) * rate_hz / SAMPLE_RATE_HZ)
     return needed + _held_back(rate_hz)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from viseme.client.sounds import LiveVideo, Pictures, RawSound
 from viseme.errors import WireError
@@ -41,6 +41,9 @@ class LiveOptions:
     behind_samples: int = 0
     """How late pictures may come before a notice tells of it, in samples of the sound: how much
     later than `LiveReady.lookahead_samples` it is played. 0 asks for no notice."""
+    latency: Literal["exact", "low"] = "exact"
+    """What a picture waits for; `low` takes some 320 ms less, and the mouth is a little less like
+    that of the speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class LiveReady:
     avatar: str
     frame_rate_hz: float
     lookahead_samples: int
-    """How much sound after its start a picture needs: play the sound this much later, or more."""
+    """How much sound after its start a picture waits for: play it this much later, or more."""
     media_type: str
     size: tuple[int, int]
     """Width and height in pixels."""
@@ -106,6 +109,8 @@ class LiveNotice:
     """By how much the picture is late, of `behind`; see `LiveOptions.behind_samples`."""
 
 
+_LATENCIES: Final = {"exact": v1.LATENCY_EXACT, "low": v1.LATENCY_LOW}
+
 LiveEvent: TypeAlias = LivePicture | Interrupted | SpeechEnded | LiveNotice
 
 
@@ -116,6 +121,7 @@ def hello(options: LiveOptions) -> v1.LiveRequest:
         raw=options.raw.message(),
         start_frame=options.start_frame,
         behind_samples=options.behind_samples,
+        latency=_LATENCIES[options.latency],
     )
     if isinstance(options.pictures, LiveVideo):
         message.video.CopyFrom(options.pictures.message())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from viseme.audio import Latency
 from viseme.avatar.frame_store import DEFAULT_BUDGET_BYTES
 from viseme.engine import Backend
 from viseme.engine.features import DEFAULT_FEATURE_BYTES
@@ -26,6 +27,8 @@ class RenderOptions:
     """The avatar's frame to begin with, counted in ping-pong order."""
     feather: int = 0
     """Pixels over which the new face is blended into the old one; 0 is the exact geometry."""
+    latency: Latency = Latency.EXACT
+    """What a frame waits for, where the speech comes live. An early frame is another one."""
     workers: int | None = None
     """Frames in the generator at once; None fits them to the machine."""
     threads: int | None = None

@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from viseme.audio import FRAME_RATE_HZ, Samples, WindowStream
+from viseme.audio import FRAME_RATE_HZ, Latency, Samples, WindowStream
 from viseme.audio.features import Encode
 from viseme.audio.windows import WINDOW_SHAPE
 from viseme.avatar import Avatar, Box, Geometry, crop_inputs, load_avatar
@@ -164,6 +164,11 @@ class Renderer:
         """The avatar that speaks."""
         return self._avatar
 
+    @property
+    def latency(self) -> Latency:
+        """What a frame waits for."""
+        return self._options.latency
+
     def warm_up(self) -> WarmUp:
         """Open the back end and run it until it is warm; the first frame does so otherwise."""
         return self._generator.warm_up()
@@ -275,7 +280,7 @@ class Renderer:
 
     def _windows(self, samples: Iterable[Samples]) -> Iterator[NDArray[np.float32]]:
         """Give the window of each frame, float32 [32, 16, 16]."""
-        stream = WindowStream(self._encode)
+        stream = WindowStream(self._encode, after=self.latency.after)
         for block in samples:
             yield from stream.push(block)
         yield from stream.flush()

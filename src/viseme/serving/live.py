@@ -81,7 +81,8 @@ class LiveSession:
     `take`.
 
     Args:
-        renderer: that of the avatar, in the lane for live streams; entered and left here.
+        renderer: that of the avatar, in the lane for live streams; entered and left here. What its
+            frames wait for is what a client is told.
         options: what the client wants.
         metrics: told how long composing and encoding took.
     """
@@ -99,7 +100,8 @@ class LiveSession:
             most_samples=SOUND_AHEAD_S * SAMPLE_RATE_HZ, stall_s=options.stall_s
         )
         rate_hz = options.sound.rate_hz
-        self._pace = Pace(rate_hz, lookahead_samples(rate_hz))
+        self._lookahead_samples = lookahead_samples(rate_hz, renderer.latency)
+        self._pace = Pace(rate_hz, self._lookahead_samples)
         self._received = 0
         self._speech: LiveSpeech | None = None
         self._resampler: Resampler | None = None
@@ -141,7 +143,7 @@ class LiveSession:
         return LiveReady(
             size=self._pictures.size,
             frame_rate_hz=FRAME_RATE_HZ,
-            lookahead_samples=lookahead_samples(self._options.sound.rate_hz),
+            lookahead_samples=self._lookahead_samples,
             media_type=self._pictures.media_type,
             codec=self._pictures.codec,
             idle_timeout_s=self._options.stall_s,

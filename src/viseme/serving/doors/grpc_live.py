@@ -14,10 +14,12 @@ from concurrent.futures import CancelledError
 from typing import Final
 
 from viseme.errors import DeadlineError, InputError
+from viseme.rendering import RenderOptions
 from viseme.serving.clips import find_avatar
 from viseme.serving.doors.grpc_calls import Arrival, Calls, Method
 from viseme.serving.doors.grpc_messages import (
     event_message,
+    live_latency,
     live_output,
     raw_sound,
     ready_message,
@@ -47,7 +49,8 @@ def live_method(calls: Calls) -> Method:
             name, _ = find_avatar(house.cast, hello.avatar)
             options = _options(hello, limits.stall_s)
             arrival.visit.fields["avatar"] = name
-            renderer = house.cast.renderer(name, lane=Lane.LIVE)
+            rendering = RenderOptions(latency=live_latency(hello))
+            renderer = house.cast.renderer(name, rendering, lane=Lane.LIVE)
             with (
                 LiveSession(renderer, options, house.desk.metrics) as session,
                 house.desk.admission.telling(session.drain),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, TypeVar
 
+from viseme.audio import Latency
 from viseme.avatar import Avatar
 from viseme.errors import InputError
 from viseme.serving.clips import ClipHeader, ClipPart, ClipPicture, ClipRequest
@@ -28,6 +29,8 @@ __all__ = [
     "clip_message",
     "clip_request",
     "event_message",
+    "live_latency",
+    "live_output",
     "picture_options",
     "raw_sound",
     "ready_message",
@@ -54,6 +57,11 @@ _LIVE_CODECS: Final[Mapping[int, LiveCodec]] = {
     v1.LIVE_CODEC_H264: LiveCodec.H264,
     v1.LIVE_CODEC_VP8: LiveCodec.VP8,
     v1.LIVE_CODEC_VP9: LiveCodec.VP9,
+}
+_LATENCIES: Final[Mapping[int, Latency]] = {
+    v1.LATENCY_UNSPECIFIED: Latency.EXACT,
+    v1.LATENCY_EXACT: Latency.EXACT,
+    v1.LATENCY_LOW: Latency.LOW,
 }
 _CONTAINERS: Final[Mapping[int, StreamKind]] = {
     v1.CONTAINER_UNSPECIFIED: StreamKind.MP4,
@@ -106,6 +114,15 @@ def live_output(message: v1.LiveHello) -> PictureOptions | LiveVideo:
     if message.WhichOneof("output") == "video":
         return LiveVideo(_known(_LIVE_CODECS, message.video.codec, "codec"))
     return picture_options(message.pictures)
+
+
+def live_latency(message: v1.LiveHello) -> Latency:
+    """Read what the pictures of a live session are to wait for.
+
+    Raises:
+        InputError: it is unknown.
+    """
+    return _known(_LATENCIES, message.latency, "latency")
 
 
 def clip_request(message: v1.RenderStart) -> ClipRequest:

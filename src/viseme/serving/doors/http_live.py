@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from viseme.audio import Latency
 from viseme.errors import DeadlineError, InputError, OverloadedError, VisemeError
+from viseme.rendering import RenderOptions
 from viseme.serving.clips import find_avatar
 from viseme.serving.desk import CANCELLED, Visit
 from viseme.serving.doors.http_json import encode_json
@@ -145,7 +147,8 @@ class _Conversation:
                 rests=hello.rest,
                 stall_s=self._stall_s,
             )
-            renderer = house.cast.renderer(name, lane=Lane.LIVE)
+            rendering = RenderOptions(latency=Latency(hello.latency))
+            renderer = house.cast.renderer(name, rendering, lane=Lane.LIVE)
             session = LiveSession(renderer, options, house.desk.metrics)
             with ThreadPoolExecutor(2, thread_name_prefix="viseme-socket") as threads:
                 loop = asyncio.get_running_loop()

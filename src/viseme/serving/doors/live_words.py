@@ -70,6 +70,7 @@ class Hello(_Said):
     start_frame: int = Field(default=0, ge=0, lt=2**31)
     behind_samples: int = Field(default=0, ge=0, lt=2**31)
     rest: bool = True
+    latency: Literal["exact", "low"] = "exact"
     token: str = Field(default="", max_length=1024)
 
     @property

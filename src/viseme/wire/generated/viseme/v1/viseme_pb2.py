@@ -24,23 +24,25 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16viseme/v1/viseme.proto\x12\tviseme.v1\"\x14\n\x12ListAvatarsRequest\"9\n\x13ListAvatarsResponse\x12\"\n\x07\x61vatars\x18\x01 \x03(\x0b\x32\x11.viseme.v1.Avatar\" \n\x10GetAvatarRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x92\x01\n\x06\x41vatar\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\x15\n\rframe_rate_hz\x18\x05 \x01(\x01\x12\x13\n\x0b\x66rame_count\x18\x06 \x01(\r\x12\x0f\n\x07licence\x18\x07 \x01(\t\x12\x0f\n\x07\x63redits\x18\x08 \x01(\t\"V\n\x08RawSound\x12\x0f\n\x07rate_hz\x18\x01 \x01(\r\x12\x10\n\x08\x63hannels\x18\x02 \x01(\r\x12\'\n\x06\x66ormat\x18\x03 \x01(\x0e\x32\x17.viseme.v1.SampleFormat\"O\n\rPictureOutput\x12(\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x18.viseme.v1.PictureFormat\x12\x14\n\x0cjpeg_quality\x18\x02 \x01(\r\"6\n\x0bVideoOutput\x12\'\n\tcontainer\x18\x01 \x01(\x0e\x32\x14.viseme.v1.Container\"E\n\rRenderRequest\x12%\n\x05start\x18\x01 \x01(\x0b\x32\x16.viseme.v1.RenderStart\x12\r\n\x05sound\x18\x02 \x01(\x0c\"\xb5\x01\n\x0bRenderStart\x12\x0e\n\x06\x61vatar\x18\x01 \x01(\t\x12 \n\x03raw\x18\x02 \x01(\x0b\x32\x13.viseme.v1.RawSound\x12\'\n\x05video\x18\x03 \x01(\x0b\x32\x16.viseme.v1.VideoOutputH\x00\x12,\n\x08pictures\x18\x04 \x01(\x0b\x32\x18.viseme.v1.PictureOutputH\x00\x12\x13\n\x0bstart_frame\x18\x05 \x01(\rB\x08\n\x06output\"\xab\x01\n\x0eRenderResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x17.viseme.v1.RenderHeaderH\x00\x12\x0f\n\x05video\x18\x02 \x01(\x0cH\x00\x12%\n\x07picture\x18\x03 \x01(\x0b\x32\x12.viseme.v1.PictureH\x00\x12+\n\x07summary\x18\x04 \x01(\x0b\x32\x18.viseme.v1.RenderSummaryH\x00\x42\t\n\x07message\"h\n\x0cRenderHeader\x12\r\n\x05width\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\x12\x15\n\rframe_rate_hz\x18\x03 \x01(\x01\x12\x12\n\nmedia_type\x18\x04 \x01(\t\x12\x0e\n\x06\x61vatar\x18\x05 \x01(\t\"L\n\x07Picture\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0e\n\x06time_s\x18\x02 \x01(\x01\x12\x14\n\x0c\x61vatar_frame\x18\x03 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\"[\n\rRenderSummary\x12\x10\n\x08pictures\x18\x01 \x01(\r\x12\x12\n\nduration_s\x18\x02 \x01(\x01\x12\x12\n\nnext_frame\x18\x03 \x01(\r\x12\x10\n\x08warnings\x18\x04 \x03(\t\"\xac\x01\n\x0bLiveRequest\x12%\n\x05hello\x18\x01 \x01(\x0b\x32\x14.viseme.v1.LiveHelloH\x00\x12\x0f\n\x05sound\x18\x02 \x01(\x0cH\x00\x12)\n\tinterrupt\x18\x03 \x01(\x0b\x32\x14.viseme.v1.InterruptH\x00\x12/\n\rend_of_speech\x18\x04 \x01(\x0b\x32\x16.viseme.v1.EndOfSpeechH\x00\x42\t\n\x07message\"0\n\tLiveVideo\x12#\n\x05\x63odec\x18\x01 \x01(\x0e\x32\x14.viseme.v1.LiveCodec\"\xc9\x01\n\tLiveHello\x12\x0e\n\x06\x61vatar\x18\x01 \x01(\t\x12 \n\x03raw\x18\x02 \x01(\x0b\x32\x13.viseme.v1.RawSound\x12,\n\x08pictures\x18\x03 \x01(\x0b\x32\x18.viseme.v1.PictureOutputH\x00\x12%\n\x05video\x18\x06 \x01(\x0b\x32\x14.viseme.v1.LiveVideoH\x00\x12\x13\n\x0bstart_frame\x18\x04 \x01(\r\x12\x16\n\x0e\x62\x65hind_samples\x18\x05 \x01(\rB\x08\n\x06output\"\x0b\n\tInterrupt\"\r\n\x0b\x45ndOfSpeech\"\xf3\x01\n\x0cLiveResponse\x12%\n\x05ready\x18\x01 \x01(\x0b\x32\x14.viseme.v1.LiveReadyH\x00\x12)\n\x07picture\x18\x02 \x01(\x0b\x32\x16.viseme.v1.LivePictureH\x00\x12-\n\x0binterrupted\x18\x03 \x01(\x0b\x32\x16.viseme.v1.InterruptedH\x00\x12.\n\x0cspeech_ended\x18\x04 \x01(\x0b\x32\x16.viseme.v1.SpeechEndedH\x00\x12\'\n\x06notice\x18\x05 \x01(\x0b\x32\x15.viseme.v1.LiveNoticeH\x00\x42\t\n\x07message\"\xa7\x01\n\tLiveReady\x12\x0e\n\x06\x61vatar\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x15\n\rframe_rate_hz\x18\x04 \x01(\x01\x12\x19\n\x11lookahead_samples\x18\x05 \x01(\r\x12\x12\n\nmedia_type\x18\x06 \x01(\t\x12\x16\n\x0eidle_timeout_s\x18\x07 \x01(\x01\x12\r\n\x05\x63odec\x18\x08 \x01(\t\"\x83\x01\n\x0bLivePicture\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x14\n\x0cstart_sample\x18\x02 \x01(\x04\x12\x18\n\x10\x64uration_samples\x18\x03 \x01(\r\x12\x14\n\x0c\x61vatar_frame\x18\x04 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x05 \x01(\x0c\x12\x11\n\tkey_frame\x18\x06 \x01(\x08\"6\n\x0bInterrupted\x12\x13\n\x0bnext_sample\x18\x01 \x01(\x04\x12\x12\n\nnext_index\x18\x02 \x01(\x04\"6\n\x0bSpeechEnded\x12\x13\n\x0bnext_sample\x18\x01 \x01(\x04\x12\x12\n\nnext_index\x18\x02 \x01(\x04\"u\n\nLiveNotice\x12#\n\x04kind\x18\x01 \x01(\x0e\x32\x15.viseme.v1.NoticeKind\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0e\n\x06sample\x18\x03 \x01(\x04\x12\x14\n\x0clate_samples\x18\x05 \x01(\rJ\x04\x08\x04\x10\x05R\x08pictures*\x88\x01\n\x0cSampleFormat\x12\x1d\n\x19SAMPLE_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10SAMPLE_FORMAT_U8\x10\x01\x12\x15\n\x11SAMPLE_FORMAT_S16\x10\x02\x12\x15\n\x11SAMPLE_FORMAT_S32\x10\x03\x12\x15\n\x11SAMPLE_FORMAT_F32\x10\x04*x\n\rPictureFormat\x12\x1e\n\x1aPICTURE_FORMAT_UNSPECIFIED\x10\x00\x12\x17\n\x13PICTURE_FORMAT_JPEG\x10\x01\x12\x16\n\x12PICTURE_FORMAT_PNG\x10\x02\x12\x16\n\x12PICTURE_FORMAT_BGR\x10\x03*M\n\tContainer\x12\x19\n\x15\x43ONTAINER_UNSPECIFIED\x10\x00\x12\x11\n\rCONTAINER_MP4\x10\x01\x12\x12\n\x0e\x43ONTAINER_WEBM\x10\x02*d\n\tLiveCodec\x12\x1a\n\x16LIVE_CODEC_UNSPECIFIED\x10\x00\x12\x13\n\x0fLIVE_CODEC_H264\x10\x01\x12\x12\n\x0eLIVE_CODEC_VP8\x10\x02\x12\x12\n\x0eLIVE_CODEC_VP9\x10\x03*u\n\nNoticeKind\x12\x1b\n\x17NOTICE_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12NOTICE_KIND_BEHIND\x10\x01\x12\x17\n\x13NOTICE_KIND_CLOSING\x10\x03\"\x04\x08\x02\x10\x02*\x13NOTICE_KIND_SKIPPED2\x93\x02\n\x06Viseme\x12L\n\x0bListAvatars\x12\x1d.viseme.v1.ListAvatarsRequest\x1a\x1e.viseme.v1.ListAvatarsResponse\x12;\n\tGetAvatar\x12\x1b.viseme.v1.GetAvatarRequest\x1a\x11.viseme.v1.Avatar\x12\x41\n\x06Render\x12\x18.viseme.v1.RenderRequest\x1a\x19.viseme.v1.RenderResponse(\x01\x30\x01\x12;\n\x04Live\x12\x16.viseme.v1.LiveRequest\x1a\x17.viseme.v1.LiveResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16viseme/v1/viseme.proto\x12\tviseme.v1\"\x14\n\x12ListAvatarsRequest\"9\n\x13ListAvatarsResponse\x12\"\n\x07\x61vatars\x18\x01 \x03(\x0b\x32\x11.viseme.v1.Avatar\" \n\x10GetAvatarRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x92\x01\n\x06\x41vatar\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\x15\n\rframe_rate_hz\x18\x05 \x01(\x01\x12\x13\n\x0b\x66rame_count\x18\x06 \x01(\r\x12\x0f\n\x07licence\x18\x07 \x01(\t\x12\x0f\n\x07\x63redits\x18\x08 \x01(\t\"V\n\x08RawSound\x12\x0f\n\x07rate_hz\x18\x01 \x01(\r\x12\x10\n\x08\x63hannels\x18\x02 \x01(\r\x12\'\n\x06\x66ormat\x18\x03 \x01(\x0e\x32\x17.viseme.v1.SampleFormat\"O\n\rPictureOutput\x12(\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x18.viseme.v1.PictureFormat\x12\x14\n\x0cjpeg_quality\x18\x02 \x01(\r\"6\n\x0bVideoOutput\x12\'\n\tcontainer\x18\x01 \x01(\x0e\x32\x14.viseme.v1.Container\"E\n\rRenderRequest\x12%\n\x05start\x18\x01 \x01(\x0b\x32\x16.viseme.v1.RenderStart\x12\r\n\x05sound\x18\x02 \x01(\x0c\"\xb5\x01\n\x0bRenderStart\x12\x0e\n\x06\x61vatar\x18\x01 \x01(\t\x12 \n\x03raw\x18\x02 \x01(\x0b\x32\x13.viseme.v1.RawSound\x12\'\n\x05video\x18\x03 \x01(\x0b\x32\x16.viseme.v1.VideoOutputH\x00\x12,\n\x08pictures\x18\x04 \x01(\x0b\x32\x18.viseme.v1.PictureOutputH\x00\x12\x13\n\x0bstart_frame\x18\x05 \x01(\rB\x08\n\x06output\"\xab\x01\n\x0eRenderResponse\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x17.viseme.v1.RenderHeaderH\x00\x12\x0f\n\x05video\x18\x02 \x01(\x0cH\x00\x12%\n\x07picture\x18\x03 \x01(\x0b\x32\x12.viseme.v1.PictureH\x00\x12+\n\x07summary\x18\x04 \x01(\x0b\x32\x18.viseme.v1.RenderSummaryH\x00\x42\t\n\x07message\"h\n\x0cRenderHeader\x12\r\n\x05width\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\x12\x15\n\rframe_rate_hz\x18\x03 \x01(\x01\x12\x12\n\nmedia_type\x18\x04 \x01(\t\x12\x0e\n\x06\x61vatar\x18\x05 \x01(\t\"L\n\x07Picture\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0e\n\x06time_s\x18\x02 \x01(\x01\x12\x14\n\x0c\x61vatar_frame\x18\x03 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\"[\n\rRenderSummary\x12\x10\n\x08pictures\x18\x01 \x01(\r\x12\x12\n\nduration_s\x18\x02 \x01(\x01\x12\x12\n\nnext_frame\x18\x03 \x01(\r\x12\x10\n\x08warnings\x18\x04 \x03(\t\"\xac\x01\n\x0bLiveRequest\x12%\n\x05hello\x18\x01 \x01(\x0b\x32\x14.viseme.v1.LiveHelloH\x00\x12\x0f\n\x05sound\x18\x02 \x01(\x0cH\x00\x12)\n\tinterrupt\x18\x03 \x01(\x0b\x32\x14.viseme.v1.InterruptH\x00\x12/\n\rend_of_speech\x18\x04 \x01(\x0b\x32\x16.viseme.v1.EndOfSpeechH\x00\x42\t\n\x07message\"0\n\tLiveVideo\x12#\n\x05\x63odec\x18\x01 \x01(\x0e\x32\x14.viseme.v1.LiveCodec\"\xee\x01\n\tLiveHello\x12\x0e\n\x06\x61vatar\x18\x01 \x01(\t\x12 \n\x03raw\x18\x02 \x01(\x0b\x32\x13.viseme.v1.RawSound\x12,\n\x08pictures\x18\x03 \x01(\x0b\x32\x18.viseme.v1.PictureOutputH\x00\x12%\n\x05video\x18\x06 \x01(\x0b\x32\x14.viseme.v1.LiveVideoH\x00\x12\x13\n\x0bstart_frame\x18\x04 \x01(\r\x12\x16\n\x0e\x62\x65hind_samples\x18\x05 \x01(\r\x12#\n\x07latency\x18\x07 \x01(\x0e\x32\x12.viseme.v1.LatencyB\x08\n\x06output\"\x0b\n\tInterrupt\"\r\n\x0b\x45ndOfSpeech\"\xf3\x01\n\x0cLiveResponse\x12%\n\x05ready\x18\x01 \x01(\x0b\x32\x14.viseme.v1.LiveReadyH\x00\x12)\n\x07picture\x18\x02 \x01(\x0b\x32\x16.viseme.v1.LivePictureH\x00\x12-\n\x0binterrupted\x18\x03 \x01(\x0b\x32\x16.viseme.v1.InterruptedH\x00\x12.\n\x0cspeech_ended\x18\x04 \x01(\x0b\x32\x16.viseme.v1.SpeechEndedH\x00\x12\'\n\x06notice\x18\x05 \x01(\x0b\x32\x15.viseme.v1.LiveNoticeH\x00\x42\t\n\x07message\"\xa7\x01\n\tLiveReady\x12\x0e\n\x06\x61vatar\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x15\n\rframe_rate_hz\x18\x04 \x01(\x01\x12\x19\n\x11lookahead_samples\x18\x05 \x01(\r\x12\x12\n\nmedia_type\x18\x06 \x01(\t\x12\x16\n\x0eidle_timeout_s\x18\x07 \x01(\x01\x12\r\n\x05\x63odec\x18\x08 \x01(\t\"\x83\x01\n\x0bLivePicture\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x14\n\x0cstart_sample\x18\x02 \x01(\x04\x12\x18\n\x10\x64uration_samples\x18\x03 \x01(\r\x12\x14\n\x0c\x61vatar_frame\x18\x04 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x05 \x01(\x0c\x12\x11\n\tkey_frame\x18\x06 \x01(\x08\"6\n\x0bInterrupted\x12\x13\n\x0bnext_sample\x18\x01 \x01(\x04\x12\x12\n\nnext_index\x18\x02 \x01(\x04\"6\n\x0bSpeechEnded\x12\x13\n\x0bnext_sample\x18\x01 \x01(\x04\x12\x12\n\nnext_index\x18\x02 \x01(\x04\"u\n\nLiveNotice\x12#\n\x04kind\x18\x01 \x01(\x0e\x32\x15.viseme.v1.NoticeKind\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0e\n\x06sample\x18\x03 \x01(\x04\x12\x14\n\x0clate_samples\x18\x05 \x01(\rJ\x04\x08\x04\x10\x05R\x08pictures*\x88\x01\n\x0cSampleFormat\x12\x1d\n\x19SAMPLE_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10SAMPLE_FORMAT_U8\x10\x01\x12\x15\n\x11SAMPLE_FORMAT_S16\x10\x02\x12\x15\n\x11SAMPLE_FORMAT_S32\x10\x03\x12\x15\n\x11SAMPLE_FORMAT_F32\x10\x04*x\n\rPictureFormat\x12\x1e\n\x1aPICTURE_FORMAT_UNSPECIFIED\x10\x00\x12\x17\n\x13PICTURE_FORMAT_JPEG\x10\x01\x12\x16\n\x12PICTURE_FORMAT_PNG\x10\x02\x12\x16\n\x12PICTURE_FORMAT_BGR\x10\x03*M\n\tContainer\x12\x19\n\x15\x43ONTAINER_UNSPECIFIED\x10\x00\x12\x11\n\rCONTAINER_MP4\x10\x01\x12\x12\n\x0e\x43ONTAINER_WEBM\x10\x02*d\n\tLiveCodec\x12\x1a\n\x16LIVE_CODEC_UNSPECIFIED\x10\x00\x12\x13\n\x0fLIVE_CODEC_H264\x10\x01\x12\x12\n\x0eLIVE_CODEC_VP8\x10\x02\x12\x12\n\x0eLIVE_CODEC_VP9\x10\x03*F\n\x07Latency\x12\x17\n\x13LATENCY_UNSPECIFIED\x10\x00\x12\x11\n\rLATENCY_EXACT\x10\x01\x12\x0f\n\x0bLATENCY_LOW\x10\x02*u\n\nNoticeKind\x12\x1b\n\x17NOTICE_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12NOTICE_KIND_BEHIND\x10\x01\x12\x17\n\x13NOTICE_KIND_CLOSING\x10\x03\"\x04\x08\x02\x10\x02*\x13NOTICE_KIND_SKIPPED2\x93\x02\n\x06Viseme\x12L\n\x0bListAvatars\x12\x1d.viseme.v1.ListAvatarsRequest\x1a\x1e.viseme.v1.ListAvatarsResponse\x12;\n\tGetAvatar\x12\x1b.viseme.v1.GetAvatarRequest\x1a\x11.viseme.v1.Avatar\x12\x41\n\x06Render\x12\x18.viseme.v1.RenderRequest\x1a\x19.viseme.v1.RenderResponse(\x01\x30\x01\x12;\n\x04Live\x12\x16.viseme.v1.LiveRequest\x1a\x17.viseme.v1.LiveResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'viseme.v1.viseme_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SAMPLEFORMAT']._serialized_start=2471
-  _globals['_SAMPLEFORMAT']._serialized_end=2607
-  _globals['_PICTUREFORMAT']._serialized_start=2609
-  _globals['_PICTUREFORMAT']._serialized_end=2729
-  _globals['_CONTAINER']._serialized_start=2731
-  _globals['_CONTAINER']._serialized_end=2808
-  _globals['_LIVECODEC']._serialized_start=2810
-  _globals['_LIVECODEC']._serialized_end=2910
-  _globals['_NOTICEKIND']._serialized_start=2912
-  _globals['_NOTICEKIND']._serialized_end=3029
+  _globals['_SAMPLEFORMAT']._serialized_start=2508
+  _globals['_SAMPLEFORMAT']._serialized_end=2644
+  _globals['_PICTUREFORMAT']._serialized_start=2646
+  _globals['_PICTUREFORMAT']._serialized_end=2766
+  _globals['_CONTAINER']._serialized_start=2768
+  _globals['_CONTAINER']._serialized_end=2845
+  _globals['_LIVECODEC']._serialized_start=2847
+  _globals['_LIVECODEC']._serialized_end=2947
+  _globals['_LATENCY']._serialized_start=2949
+  _globals['_LATENCY']._serialized_end=3019
+  _globals['_NOTICEKIND']._serialized_start=3021
+  _globals['_NOTICEKIND']._serialized_end=3138
   _globals['_LISTAVATARSREQUEST']._serialized_start=37
   _globals['_LISTAVATARSREQUEST']._serialized_end=57
   _globals['_LISTAVATARSRESPONSE']._serialized_start=59
@@ -72,23 +74,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LIVEVIDEO']._serialized_start=1407
   _globals['_LIVEVIDEO']._serialized_end=1455
   _globals['_LIVEHELLO']._serialized_start=1458
-  _globals['_LIVEHELLO']._serialized_end=1659
-  _globals['_INTERRUPT']._serialized_start=1661
-  _globals['_INTERRUPT']._serialized_end=1672
-  _globals['_ENDOFSPEECH']._serialized_start=1674
-  _globals['_ENDOFSPEECH']._serialized_end=1687
-  _globals['_LIVERESPONSE']._serialized_start=1690
-  _globals['_LIVERESPONSE']._serialized_end=1933
-  _globals['_LIVEREADY']._serialized_start=1936
-  _globals['_LIVEREADY']._serialized_end=2103
-  _globals['_LIVEPICTURE']._serialized_start=2106
-  _globals['_LIVEPICTURE']._serialized_end=2237
-  _globals['_INTERRUPTED']._serialized_start=2239
-  _globals['_INTERRUPTED']._serialized_end=2293
-  _globals['_SPEECHENDED']._serialized_start=2295
-  _globals['_SPEECHENDED']._serialized_end=2349
-  _globals['_LIVENOTICE']._serialized_start=2351
-  _globals['_LIVENOTICE']._serialized_end=2468
-  _globals['_VISEME']._serialized_start=3032
-  _globals['_VISEME']._serialized_end=3307
+  _globals['_LIVEHELLO']._serialized_end=1696
+  _globals['_INTERRUPT']._serialized_start=1698
+  _globals['_INTERRUPT']._serialized_end=1709
+  _globals['_ENDOFSPEECH']._serialized_start=1711
+  _globals['_ENDOFSPEECH']._serialized_end=1724
+  _globals['_LIVERESPONSE']._serialized_start=1727
+  _globals['_LIVERESPONSE']._serialized_end=1970
+  _globals['_LIVEREADY']._serialized_start=1973
+  _globals['_LIVEREADY']._serialized_end=2140
+  _globals['_LIVEPICTURE']._serialized_start=2143
+  _globals['_LIVEPICTURE']._serialized_end=2274
+  _globals['_INTERRUPTED']._serialized_start=2276
+  _globals['_INTERRUPTED']._serialized_end=2330
+  _globals['_SPEECHENDED']._serialized_start=2332
+  _globals['_SPEECHENDED']._serialized_end=2386
+  _globals['_LIVENOTICE']._serialized_start=2388
+  _globals['_LIVENOTICE']._serialized_end=2505
+  _globals['_VISEME']._serialized_start=3141
+  _globals['_VISEME']._serialized_end=3416
 # @@protoc_insertion_point(module_scope)

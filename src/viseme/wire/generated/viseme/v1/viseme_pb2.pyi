@@ -35,6 +35,12 @@ class LiveCodec(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LIVE_CODEC_VP8: _ClassVar[LiveCodec]
     LIVE_CODEC_VP9: _ClassVar[LiveCodec]
 
+class Latency(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LATENCY_UNSPECIFIED: _ClassVar[Latency]
+    LATENCY_EXACT: _ClassVar[Latency]
+    LATENCY_LOW: _ClassVar[Latency]
+
 class NoticeKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     NOTICE_KIND_UNSPECIFIED: _ClassVar[NoticeKind]
@@ -56,6 +62,9 @@ LIVE_CODEC_UNSPECIFIED: LiveCodec
 LIVE_CODEC_H264: LiveCodec
 LIVE_CODEC_VP8: LiveCodec
 LIVE_CODEC_VP9: LiveCodec
+LATENCY_UNSPECIFIED: Latency
+LATENCY_EXACT: Latency
+LATENCY_LOW: Latency
 NOTICE_KIND_UNSPECIFIED: NoticeKind
 NOTICE_KIND_BEHIND: NoticeKind
 NOTICE_KIND_CLOSING: NoticeKind
@@ -211,20 +220,22 @@ class LiveVideo(_message.Message):
     def __init__(self, codec: _Optional[_Union[LiveCodec, str]] = ...) -> None: ...
 
 class LiveHello(_message.Message):
-    __slots__ = ("avatar", "raw", "pictures", "video", "start_frame", "behind_samples")
+    __slots__ = ("avatar", "raw", "pictures", "video", "start_frame", "behind_samples", "latency")
     AVATAR_FIELD_NUMBER: _ClassVar[int]
     RAW_FIELD_NUMBER: _ClassVar[int]
     PICTURES_FIELD_NUMBER: _ClassVar[int]
     VIDEO_FIELD_NUMBER: _ClassVar[int]
     START_FRAME_FIELD_NUMBER: _ClassVar[int]
     BEHIND_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_FIELD_NUMBER: _ClassVar[int]
     avatar: str
     raw: RawSound
     pictures: PictureOutput
     video: LiveVideo
     start_frame: int
     behind_samples: int
-    def __init__(self, avatar: _Optional[str] = ..., raw: _Optional[_Union[RawSound, _Mapping]] = ..., pictures: _Optional[_Union[PictureOutput, _Mapping]] = ..., video: _Optional[_Union[LiveVideo, _Mapping]] = ..., start_frame: _Optional[int] = ..., behind_samples: _Optional[int] = ...) -> None: ...
+    latency: Latency
+    def __init__(self, avatar: _Optional[str] = ..., raw: _Optional[_Union[RawSound, _Mapping]] = ..., pictures: _Optional[_Union[PictureOutput, _Mapping]] = ..., video: _Optional[_Union[LiveVideo, _Mapping]] = ..., start_frame: _Optional[int] = ..., behind_samples: _Optional[int] = ..., latency: _Optional[_Union[Latency, str]] = ...) -> None: ...
 
 class Interrupt(_message.Message):
     __slots__ = ()
