@@ -172,6 +172,21 @@ def test_the_microphone_is_listened_to(page: Any, folder: Path) -> None:
         assert of_avatar(page, "a.microphone === null && a.speech === null")
 
 
+def test_it_answers_sooner_where_that_is_wanted(page: Any, folder: Path) -> None:
+    with server(folder, 0) as url:
+        page.goto(url)
+        wait_for(page, "resting")
+        exact = of_avatar(page, "a.lookahead_s")
+        page.check("#sooner")
+        until(page, f"a.lookahead_s < {exact} - 0.3")
+        wait_for(page, "resting")
+        page.click("#listen")
+        until(page, "a.speech && a.speech.base !== null && a.figures.delayMs > 0")
+        page.uncheck("#sooner")
+        until(page, f"a.lookahead_s === {exact}")
+        assert of_avatar(page, "a.microphone === null")
+
+
 def test_it_comes_back_when_the_server_does(page: Any, folder: Path) -> None:
     port = free_port()
     with server(folder, port) as url:

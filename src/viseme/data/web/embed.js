@@ -1,7 +1,8 @@
 /**
  * `<viseme-avatar src="wss://…/v1/live" avatar="demo">`: a talking avatar for any page.
  *
- * Attributes: `src` (the socket; that of the page's own server without it), `avatar`, `token`.
+ * Attributes: `src` (the socket; that of the page's own server without it), `avatar`, `token`,
+ * `latency` (`exact`, or `low` for pictures sooner, which are a little less exact).
  * Methods: `speak(samples, rate)`, `speakFile(file)`, `listen()`, `interrupt()`, `record()`,
  * `connect()`, `disconnect()`. Properties: `muted`, `echo` (the microphone is heard, with the
  * pictures). Events: `state` (detail: `connecting`, `resting`, `speaking`, `listening`, `lost`,
@@ -38,7 +39,7 @@ const FEED_MS = 40;
 const STATS_MS = 1000;
 
 export class VisemeAvatar extends HTMLElement {
-  static observedAttributes = ["src", "avatar", "token"];
+  static observedAttributes = ["src", "avatar", "token", "latency"];
 
   constructor() {
     super();
@@ -125,6 +126,7 @@ export class VisemeAvatar extends HTMLElement {
       version: VERSION,
       avatar: this.getAttribute("avatar") ?? "",
       token: this.getAttribute("token") ?? "",
+      latency: this.getAttribute("latency") ?? "exact",
       codec: decodesVideo ? "h264" : "jpeg",
       sound: { rate_hz: sound.sampleRate, channels: 1, format: "s16" },
     };

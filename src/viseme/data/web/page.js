@@ -88,6 +88,9 @@ part("muted").onchange = (event) => {
 part("echo").onchange = (event) => {
   avatar.echo = /** @type {HTMLInputElement} */ (event.target).checked;
 };
+part("sooner").onchange = (event) => {
+  avatar.setAttribute("latency", /** @type {HTMLInputElement} */ (event.target).checked ? "low" : "exact");
+};
 part("full").onclick = () => {
   if (document.fullscreenElement) void document.exitFullscreen();
   else void stage.requestFullscreen();
