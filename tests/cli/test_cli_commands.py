@@ -16,7 +16,8 @@ import soundfile
 import viseme
 from support.command_line import CommandLine
 from support.probes import window_painter
-from viseme.cli.commands import BACKENDS
+from viseme.audio import Latency
+from viseme.cli.commands import BACKENDS, MeasuredLatency
 from viseme.engine import BACKEND_NAMES
 
 PLAIN = ("-a", "tiny", "--backend", "onnxruntime")
@@ -145,6 +146,13 @@ def test_every_screen_of_help_fits_80_columns(run: CommandLine, command: list[st
 
 def test_help_names_every_back_end() -> None:
     assert BACKENDS == BACKEND_NAMES
+
+
+def test_every_latency_can_be_measured(run: CommandLine) -> None:
+    assert list(MeasuredLatency) == ["both", *Latency]
+    done = run("evaluate", "tiny", "--latency", "none")
+    assert done.returncode == 2
+    assert "'none' is not one of 'both'" in done.stderr
 
 
 def test_completion_knows_the_avatars(run: CommandLine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +20,14 @@ __all__ = ["app"]
 
 BACKENDS = ("auto", "onnxruntime", "cuda", "tensorrt", "openvino", "openvino-bf16")
 STANDARD_INPUT = "-"
+
+
+class MeasuredLatency(StrEnum):
+    """The latencies that can be measured."""
+
+    BOTH = "both"
+    EXACT = "exact"
+    LOW = "low"
 
 
 class _Commands(TyperGroup):
@@ -221,6 +230,10 @@ def evaluate(
         str,
         typer.Option(help="Who speaks: slt, which no network has heard, or awb, kal16, rms."),
     ] = "slt",
+    latency: Annotated[
+        MeasuredLatency,
+        typer.Option(help="What a frame waits for, as in a live session."),
+    ] = MeasuredLatency.BOTH,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="A folder for quality.md and its figure."),
@@ -232,9 +245,12 @@ def evaluate(
 
     Needs the training extra.
     """
+    from viseme.audio import Latency  # noqa: PLC0415
     from viseme.cli.evaluating import evaluate_avatar  # noqa: PLC0415
 
-    evaluate_avatar(avatar, voice, out, as_json=as_json)
+    both = latency is MeasuredLatency.BOTH
+    latencies = tuple(Latency) if both else (Latency(latency.value),)
+    evaluate_avatar(avatar, voice, latencies, out, as_json=as_json)
 
 
 @app.command()

@@ -28,7 +28,7 @@ class RenderOptions:
     feather: int = 0
     """Pixels over which the new face is blended into the old one; 0 is the exact geometry."""
     latency: Latency = Latency.EXACT
-    """What a frame waits for, where the speech comes live. An early frame is another one."""
+    """What a frame waits for where the speech comes live; one that waits for less differs."""
     workers: int | None = None
     """Frames in the generator at once; None fits them to the machine."""
     threads: int | None = None

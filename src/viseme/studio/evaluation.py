@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from viseme.audio import FRAME_RATE_HZ
+from viseme.audio import FRAME_RATE_HZ, Latency
 from viseme.avatar import Avatar, crop_face
 from viseme.errors import AvatarError
 from viseme.rendering import RenderOptions, render
@@ -57,12 +58,24 @@ class Measured:
 
 @dataclass(slots=True)
 class Evaluation:
-    """The figures, and the utterances that they come from."""
+    """The figures of one latency, and the utterances that they come from."""
 
+    latency: Latency
     figures: Figures
     voice: str
     """Of the first utterance: who speaks."""
     measured: list[Measured] = field(repr=False)
+
+
+class _Truth(NamedTuple):
+    """What a frame is compared with, in the region of its mouth."""
+
+    region: tuple[slice, slice]
+    true: NDArray[np.uint8]
+    """The drawing with the true mouth."""
+    resting: NDArray[np.uint8]
+    """The drawing at rest."""
+    untouched_error: float
 
 
 def evaluate(
@@ -70,15 +83,20 @@ def evaluate(
     speech: Sequence[Utterance] | None = None,
     *,
     voice: str = FLITE_HELD_OUT_VOICE,
+    latencies: Sequence[Latency] = tuple(Latency),
     on_progress: Callable[[int, int], None] | None = None,
-) -> Evaluation:
+) -> list[Evaluation]:
     """Render speech with the avatar and compare it with the true drawing.
 
     Args:
         avatar: the one to measure.
         speech: what it says, with known phones; the held-out sentences by default.
         voice: of flite's, who speaks those.
+        latencies: what its frames wait for, one or more; each is measured.
         on_progress: called with the number of utterances measured, and of all.
+
+    Returns:
+        What was found, in the order of the latencies.
 
     Raises:
         InputError: flite has no such voice.
@@ -94,38 +112,56 @@ def evaluate(
         with TemporaryDirectory(prefix="viseme-") as folder:
             speech = list(held_out_corpus(Path(folder), voice))
     presenter = Presenter()
-    measured = []
+    measured: list[list[Measured]] = [[] for _ in latencies]
     for index, utterance in enumerate(speech):
-        measured.append(_measure(avatar, presenter, utterance))
+        truths: list[_Truth] = []  # drawn once, which takes longer than to render
+        for latency, so_far in zip(latencies, measured, strict=True):
+            so_far.append(_measure(avatar, presenter, utterance, latency, truths))
         if on_progress:
             on_progress(index + 1, len(speech))
-    return Evaluation(_figures(measured), speech[0].voice, measured)
+    return [
+        Evaluation(latency, _figures(found), speech[0].voice, found)
+        for latency, found in zip(latencies, measured, strict=True)
+    ]
 
 
-def _measure(avatar: Avatar, presenter: Presenter, utterance: Utterance) -> Measured:
+def _measure(
+    avatar: Avatar,
+    presenter: Presenter,
+    utterance: Utterance,
+    latency: Latency,
+    truths: list[_Truth],
+) -> Measured:
+    """Measure an utterance; `truths` has those of its first frames, and gets the others."""
     rows: list[tuple[float, float, float, float]] = []
-    frames = render(utterance.samples, avatar, RenderOptions())
     # Poses are asked for once the number of frames is known: as many as the pipeline gives.
     count = round(utterance.duration_s * FRAME_RATE_HZ) + 8
     track = pose_track(utterance.phones, count)
-    for frame in frames:
+    for frame in render(utterance.samples, avatar, RenderOptions(latency=latency)):
         index = frame.avatar_frame
+        if frame.index == len(truths):
+            truths.append(_truth(avatar, presenter, index, MouthPose.of(track[frame.index])))
+        truth = truths[frame.index]
         crop = crop_face(frame.image, avatar.box(index), avatar.geometry)
-        pose = MouthPose.of(track[frame.index])
-        x1, y1, x2, y2 = presenter.mouth_box(index)
-        region = (slice(y1, y2), slice(x1, x2))
-        own = crop_face(avatar.frame(index), avatar.box(index), avatar.geometry)
-        true = presenter.crop(index, pose)[region]
         rows.append(
             (
                 opening(crop, index),
-                _squared_error(crop[region], true),
-                _squared_error(own[region], true),
-                _squared_error(crop[region], presenter.crop(index, REST)[region]),
+                _squared_error(crop[truth.region], truth.true),
+                truth.untouched_error,
+                _squared_error(crop[truth.region], truth.resting),
             )
         )
     columns = np.asarray(rows, np.float32).T
     return Measured(utterance, columns[0], track[: len(rows), OPEN], *columns[1:])
+
+
+def _truth(avatar: Avatar, presenter: Presenter, index: int, pose: MouthPose) -> _Truth:
+    x1, y1, x2, y2 = presenter.mouth_box(index)
+    region = (slice(y1, y2), slice(x1, x2))
+    own = crop_face(avatar.frame(index), avatar.box(index), avatar.geometry)
+    true = presenter.crop(index, pose)[region].copy()
+    resting = presenter.crop(index, REST)[region].copy()
+    return _Truth(region, true, resting, _squared_error(own[region], true))
 
 
 def _figures(measured: list[Measured]) -> Figures:

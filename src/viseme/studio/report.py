@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from viseme.audio import FRAME_RATE_HZ
+from viseme.audio import FRAME_RATE_HZ, SAMPLE_RATE_HZ, Latency, lookahead_samples
 from viseme.studio.evaluation import Evaluation, Measured
 from viseme.studio.speech import FLITE_HELD_OUT_VOICE, SILENCE
 
@@ -18,23 +19,29 @@ PAGE_NAME = "quality.md"
 SHOWN_S = 5.0
 
 
-def write_report(evaluation: Evaluation, avatar_name: str, folder: Path) -> Path:
-    """Write ``quality.md`` and its figure into ``folder``; return the page's path."""
+def write_report(evaluations: Sequence[Evaluation], avatar_name: str, folder: Path) -> Path:
+    """Write ``quality.md`` and its figure into ``folder``; return the page's path.
+
+    The goals are held against the first evaluation; others are put beside it.
+    """
     figure = folder / FIGURE_NAME
     figure.parent.mkdir(parents=True, exist_ok=True)
-    _draw_figure(evaluation, figure)
+    _draw_figure(evaluations[0], figure)
     page = folder / PAGE_NAME
-    page.write_text(_page(evaluation, avatar_name), encoding="utf-8")
+    page.write_text(_page(evaluations, avatar_name), encoding="utf-8")
     return page
 
 
-def _page(evaluation: Evaluation, avatar_name: str) -> str:
+def _page(evaluations: Sequence[Evaluation], avatar_name: str) -> str:
+    evaluation = evaluations[0]
     figures = evaluation.figures
     voice = evaluation.voice.rpartition("/")[2]
-    option, speech = "", f"a voice ({voice}) and of sentences that no network was trained on"
+    options, speech = "", f"a voice ({voice}) and of sentences that no network was trained on"
     if voice != FLITE_HELD_OUT_VOICE:
-        option = f" --voice {voice}"
+        options = f" --voice {voice}"
         speech = f"sentences that no network was trained on, by a voice ({voice}) that one was"
+    if [e.latency for e in evaluations] != list(Latency):
+        options += f" --latency {evaluation.latency}"
     rows = [
         f"| {name} | {value} | {goal} | {'yes' if met else 'no'} |"
         for name, value, goal, met in figures.rows()
@@ -43,7 +50,7 @@ def _page(evaluation: Evaluation, avatar_name: str) -> str:
         [
             f"# How well `{avatar_name}` speaks",
             "",
-            f"Written by `viseme evaluate {avatar_name}{option} --out docs`; do not edit.",
+            f"Written by `viseme evaluate {avatar_name}{options} --out docs`; do not edit.",
             "",
             f"{figures.frames} frames ({figures.seconds:.0f} s) of {speech}, silence and low "
             "noise among them, rendered by the same pipeline as every video. The mouth's opening "
@@ -59,8 +66,31 @@ def _page(evaluation: Evaluation, avatar_name: str) -> str:
             "",
             f"![Opening over time, and correlation over offsets]({FIGURE_NAME})",
             "",
+            *(_beside(evaluations) if len(evaluations) > 1 else ()),
         ]
     )
+
+
+def _beside(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Put the figures of all latencies beside each other."""
+    heads = [str(evaluation.latency) for evaluation in evaluations]
+    waits = [
+        f"{1000 * lookahead_samples(SAMPLE_RATE_HZ, evaluation.latency) / SAMPLE_RATE_HZ:.1f} ms"
+        for evaluation in evaluations
+    ]
+    rows = zip(*(evaluation.figures.rows() for evaluation in evaluations), strict=True)
+    return [
+        "## Sooner",
+        "",
+        "A live session may ask for pictures that wait for less sound, `latency=low`, and what "
+        "they would hear of the rest is guessed ([live.md](live.md#sooner)). Of the same speech:",
+        "",
+        f"| figure | {' | '.join(heads)} |",
+        f"| --- |{' --- |' * len(heads)}",
+        f"| sound after a frame that it waits for, at 16 kHz | {' | '.join(waits)} |",
+        *(f"| {row[0][0]} | {' | '.join(value for _, value, *_ in row)} |" for row in rows),
+        "",
+    ]
 
 
 def _draw_figure(evaluation: Evaluation, path: Path) -> None:
