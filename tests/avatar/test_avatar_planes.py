@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from viseme.avatar import FAMILY_328, Box, crop_inputs
-from viseme.avatar.planes import Planes
+from viseme.avatar.planes import Planes, shrunk, size_of
 from viseme.avatar.video_source import VideoFrames
 from viseme.avatar.video_target import write_frames
 
@@ -115,3 +116,18 @@ def test_frames_in_other_colours_are_not_taken_for_ours(tags: tuple[int, int]) -
     frame = noisy_planes().video_frame()
     frame.colorspace, frame.color_range = tags
     assert Planes.decoded(frame) is None
+
+
+@pytest.mark.parametrize("size", [(160, 90), (240, 136), (80, 44), (32, 18)])
+def test_a_smaller_picture_shows_the_same(size: tuple[int, int]) -> None:
+    width, height = 320, 180
+    right, down = np.meshgrid(np.linspace(0, 200, width), np.linspace(0, 50, height))
+    picture = np.stack([right, 255 - right, right + down], axis=-1).astype(np.uint8)
+    planes = Planes.of(picture)
+    small = planes.shrunk(*size)
+    assert size_of(small) == size
+    expected = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    assert np.abs(small.bgr().astype(int) - expected).max() <= 8
+    assert np.abs(shrunk(picture, *size).astype(int) - expected).max() <= 3
+    assert planes.shrunk(width, height) is planes
+    assert shrunk(picture, width, height) is picture

@@ -11,6 +11,7 @@ from viseme.errors import OutputError
 from viseme.video.live_encoder import (
     KEY_FRAME_EVERY_S,
     EncodedPicture,
+    EncoderRate,
     LiveCodec,
     LiveEncoder,
     codec_string,
@@ -67,3 +68,19 @@ def test_the_codecs_name_is_that_of_the_stream() -> None:
 def test_a_size_that_no_encoder_takes() -> None:
     with pytest.raises(OutputError, match="Cannot write 'the stream'"):
         LiveEncoder(LiveCodec.H264, 321, 240)
+
+
+@pytest.mark.parametrize("codec", LiveCodec)
+def test_a_rate_is_kept(codec: LiveCodec) -> None:
+    rng = np.random.default_rng(5)
+    # Blotches that change all the time: a picture that takes bits.
+    small = rng.integers(0, 256, (75, HEIGHT // 8, WIDTH // 8, 3), dtype=np.uint8)
+    moving = [Planes.of(one.repeat(8, axis=0).repeat(8, axis=1)) for one in small]
+
+    def bits_per_s(rate: EncoderRate) -> float:
+        encoder = LiveEncoder(codec, WIDTH, HEIGHT, rate)
+        return sum(8 * len(encoder.encode(picture).data) for picture in moving) / 3
+
+    least = bits_per_s(EncoderRate(bits_per_pixel=8.0))
+    assert least < 1.3 * 8.0 * WIDTH * HEIGHT
+    assert bits_per_s(EncoderRate(bits_per_pixel=20.0)) > 1.15 * least

@@ -21,12 +21,14 @@ from viseme.avatar.planes import Planes
 from viseme.errors import OutputError
 from viseme.video.target import output_errors
 
-__all__ = ["EncodedPicture", "LiveCodec", "LiveEncoder", "codec_string"]
+__all__ = ["EncodedPicture", "EncoderRate", "LiveCodec", "LiveEncoder", "codec_string"]
 
 KEY_FRAME_EVERY_S: Final = 2
 """How long someone waits at most who has lost a picture and cannot say so."""
 _RATE_HZ: Final = 25
 _OUT = "the stream"
+_BUFFER_S: Final = 0.5
+"""Over how long a bit rate is kept: no key frame takes longer on a line that is as fast."""
 _SEQUENCE_PARAMETERS: Final = b"\x00\x00\x01\x67"
 _BITS_PER_PIXEL: Final = 2.0
 """A second, where the encoder wants a bit rate: 1.8 Mbit/s for 1280x720. Little moves."""
@@ -50,6 +52,18 @@ class EncodedPicture(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class EncoderRate:
+    """How many bits a stream may take."""
+
+    crf: int = 23
+    """How coarse H.264 is where it has bits enough: 0 is without loss, and 6 more are half the
+    bits."""
+    bits_per_pixel: float | None = None
+    """A second, at most, kept over half a second; None for as many as there must be in H.264, and
+    the usual rate in the others."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Recipe:
     encoder: str
     options: dict[str, str]
@@ -66,7 +80,6 @@ _RECIPES: Final = {
         {
             "preset": "superfast",
             "tune": "zerolatency",
-            "crf": "23",
             "forced-idr": "1",
             "sc_threshold": "0",  # nor one that nobody asked for
         },
@@ -83,12 +96,15 @@ class LiveEncoder:
         codec: how it is encoded.
         width: of the pictures in pixels, even.
         height: likewise.
+        rate: how many bits it may take.
 
     Raises:
         OutputError: the encoder does not take that size.
     """
 
-    def __init__(self, codec: LiveCodec, width: int, height: int) -> None:
+    def __init__(
+        self, codec: LiveCodec, width: int, height: int, rate: EncoderRate = EncoderRate()
+    ) -> None:
         recipe = _RECIPES[codec]
         # PyAV types a context by its codec's name, which is not known here.
         context: Any = av.CodecContext.create(recipe.encoder, "w")
@@ -101,8 +117,14 @@ class LiveEncoder:
         # One stream is not to take the cores of the others.
         context.thread_count = 1
         context.options = dict(recipe.options)
+        bits_per_s = int((rate.bits_per_pixel or _BITS_PER_PIXEL) * width * height)
         if recipe.needs_bit_rate:
-            context.bit_rate = int(_BITS_PER_PIXEL * width * height)
+            context.bit_rate = bits_per_s
+        else:
+            context.options["crf"] = str(rate.crf)
+            if rate.bits_per_pixel is not None:
+                context.options["maxrate"] = str(bits_per_s)
+                context.options["bufsize"] = str(int(bits_per_s * _BUFFER_S))
         with output_errors(_OUT):
             context.open()
         self._context = context
