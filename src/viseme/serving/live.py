@@ -31,12 +31,20 @@ from viseme.serving.live_events import (
     LiveEvent,
     LivePicture,
     LiveReady,
+    PicturesChanged,
     SpeechEnded,
 )
 from viseme.serving.live_exchange import ForgottenError, LiveExchange, LiveSpeech
-from viseme.serving.live_pictures import LivePictures, LiveVideo, Sent, live_pictures
+from viseme.serving.live_pictures import (
+    LiveForm,
+    LivePictures,
+    LiveVideo,
+    Sent,
+    live_pictures,
+)
 from viseme.serving.metrics import Metrics
 from viseme.serving.pace import Pace
+from viseme.serving.picture_size import PictureSize
 from viseme.serving.pictures import PictureOptions
 from viseme.serving.raw_sound import RawSound
 
@@ -63,6 +71,8 @@ class LiveOptions:
     """What the bytes of its sound are."""
     pictures: PictureOptions | LiveVideo = field(default_factory=PictureOptions)
     """What the bytes of its pictures are to be."""
+    size: PictureSize | None = None
+    """The room that the pictures are to fit in; None for the avatar's own size."""
     start_frame: int = 0
     """The avatar's frame to begin with, 0 or more, in the order in which they are played."""
     behind_samples: int = 0
@@ -116,8 +126,9 @@ class LiveSession:
         with ExitStack() as stack:
             stack.enter_context(self._renderer)
             self._pictures: LivePictures = live_pictures(
-                self._options.pictures, self._renderer, self._metrics
+                self._options.pictures, self._options.size, self._renderer, self._metrics
             )
+            self._told_form = self._pictures.form
             # What is logged there belongs to the request that began the session.
             run = contextvars.copy_context().run
             thread = threading.Thread(
@@ -140,14 +151,20 @@ class LiveSession:
     @property
     def ready(self) -> LiveReady:
         """What the client is to know first; known once the session is entered."""
+        form = self.form
         return LiveReady(
-            size=self._pictures.size,
+            size=(form.width, form.height),
             frame_rate_hz=FRAME_RATE_HZ,
             lookahead_samples=self._lookahead_samples,
             media_type=self._pictures.media_type,
-            codec=self._pictures.codec,
+            codec=form.codec,
             idle_timeout_s=self._options.stall_s,
         )
+
+    @property
+    def form(self) -> LiveForm:
+        """What the pictures are that are made now; for any thread."""
+        return self._pictures.form
 
     def push(self, sound: bytes) -> bool:
         """Hand in the next samples; waits where there is much sound already.
@@ -200,6 +217,14 @@ class LiveSession:
         """Say that the client sends nothing more: the speech ends, and after it the session."""
         self._end_speech()
         self._exchange.plan(None)
+
+    def begin_anew(self) -> None:
+        """Let decoding be able to begin with the next picture that is made; for any thread."""
+        self._pictures.begin_anew()
+
+    def be(self, step: int) -> None:
+        """Let the following pictures be as good as `QUALITIES[step]`; for any thread."""
+        self._pictures.be(step)
 
     def take(self) -> LiveEvent | None:
         """Wait for the next thing to tell the client; None when all has been told.
@@ -281,6 +306,7 @@ class LiveSession:
                 data=sent.data,
                 is_key=sent.is_key,
             )
+            self._tell_form(sent)
             self._exchange.give(picture)
             # One who takes no pictures is not owed them afterwards.
             due_s = max(due_s + 1 / FRAME_RATE_HZ, time.monotonic())
@@ -293,6 +319,7 @@ class LiveSession:
         try:
             for sent in pictures:
                 picture = self._picture(speech, sent)
+                self._tell_form(sent)
                 events: tuple[LiveEvent, ...] = (*self._notices(picture), picture)
                 for event in events:
                     with self._pace.resting():
@@ -302,6 +329,13 @@ class LiveSession:
         finally:
             self._exchange.done_with(speech)  # ends the wait for its sound, so that closing can
             pictures.close()
+
+    def _tell_form(self, sent: Sent) -> None:
+        """Say that a picture is not like those before, if so, even if it is then forgotten."""
+        if sent.form != self._told_form:
+            self._told_form = sent.form
+            with self._pace.resting():
+                self._exchange.give(PicturesChanged(*sent.form))
 
     def _picture(self, speech: LiveSpeech, sent: Sent) -> LivePicture:
         begin, end = self._position(sent.number), self._position(sent.number + 1)

@@ -12,6 +12,7 @@ __all__ = [
     "LiveEvent",
     "LivePicture",
     "LiveReady",
+    "PicturesChanged",
     "SpeechEnded",
 ]
 
@@ -54,6 +55,16 @@ class LivePicture:
 
 
 @dataclass(frozen=True, slots=True)
+class PicturesChanged:
+    """The pictures after this are of another size, and the next one begins decoding anew."""
+
+    width: int
+    height: int
+    codec: str
+    """As of `LiveReady`."""
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechEnded:
     """The last picture of a speech has been given."""
 
@@ -93,4 +104,4 @@ class Closing:
     """How much sound had come until then."""
 
 
-LiveEvent: TypeAlias = LivePicture | SpeechEnded | Interrupted | Behind | Closing
+LiveEvent: TypeAlias = LivePicture | PicturesChanged | SpeechEnded | Interrupted | Behind | Closing

@@ -137,6 +137,7 @@ export class VisemeAvatar extends HTMLElement {
       (picture) => this.#dueAt(picture),
       () => this.#heard(),
     );
+    this.screen.onError = () => line.say({ type: "key_frame" });
     this.screen.onShown = () => this.#noteShown();
     line.addEventListener("ready", (event) => this.#begin(detail(event)));
     line.addEventListener("picture", (event) => this.#take(detail(event)));
@@ -295,6 +296,7 @@ export class VisemeAvatar extends HTMLElement {
   #hear(words) {
     if (words.type === "interrupted") this.isForgetting = false;
     else if (words.type === "ended" && this.speech && !this.isForgetting) this.speech.over = true;
+    else if (words.type === "video") this.screen?.change(words.codec);
     else if (words.type === "closing") this.#tell("fault", words.text);
   }
 

@@ -51,9 +51,19 @@ export class Screen {
     this.clear();
   }
 
+  /**
+   * Go on with another stream, whose pictures may be of another size; they are drawn as large.
+   * @param {string} codec that of the pictures to come
+   */
+  change(codec) {
+    this.waiting.push({ codec });
+    this.#decodeMore();
+  }
+
   /** Forget all that was not shown; the next picture must be a key frame. */
   clear() {
     for (const { image } of this.ready ?? []) image.close();
+    for (const one of this.waiting) if ("codec" in one) this.config.codec = one.codec;
     if (this.decoder && this.decoder.state !== "closed") this.decoder.close();
     this.decoder = null;
     this.#forget();
@@ -71,7 +81,7 @@ export class Screen {
   }
 
   #forget() {
-    /** @type {Picture[]} as they came */
+    /** @type {(Picture | {codec: string})[]} as they came, and where another stream begins */
     this.waiting = [];
     /** @type {Map<number, Picture>} being decoded, by their time stamp */
     this.decoding = new Map();
@@ -83,7 +93,13 @@ export class Screen {
 
   #decodeMore() {
     while (this.waiting.length > 0 && this.ready.length + this.decoding.size < DECODED_AHEAD) {
-      const picture = /** @type {Picture} */ (this.waiting.shift());
+      const picture = /** @type {Picture | {codec: string}} */ (this.waiting.shift());
+      if ("codec" in picture) {
+        this.config = { ...this.config, codec: picture.codec };
+        this.needsKey = true;
+        if (picture.codec) this.decoder?.configure(this.config);
+        continue;
+      }
       if (this.needsKey && !picture.isKey) continue;
       this.needsKey = false;
       if (this.config.codec) this.#decode(picture);

@@ -16,6 +16,7 @@ from viseme.serving.live_events import (
     LiveEvent,
     LivePicture,
     LiveReady,
+    PicturesChanged,
 )
 from viseme.serving.live_pictures import LiveVideo
 from viseme.serving.pictures import JPEG_QUALITY, PictureFormat, PictureOptions
@@ -201,6 +202,7 @@ def event_message(event: LiveEvent) -> v1.LiveResponse:
             key_frame=event.is_key,
         )
         return v1.LiveResponse(picture=picture)
+    assert not isinstance(event, PicturesChanged), "nobody asks for that here"
     if isinstance(event, Behind):
         notice = v1.LiveNotice(
             kind=v1.NOTICE_KIND_BEHIND,

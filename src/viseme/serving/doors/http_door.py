@@ -19,6 +19,7 @@ from viseme.serving.config import Address, ServerConfig
 from viseme.serving.doors.http_app import HttpApp
 from viseme.serving.doors.http_connection import Patience, connection_class
 from viseme.serving.doors.http_live import MESSAGE_BYTES_MAX
+from viseme.serving.doors.http_socket import ShallowSocket
 from viseme.serving.house import House
 from viseme.serving.tls import Tls
 
@@ -123,7 +124,7 @@ class HttpDoor:
             app.app,
             http=connection_class(Patience(limits.stall_s, _CONNECTIONS_MAX)),
             loop="asyncio",
-            ws="websockets-sansio",
+            ws=ShallowSocket,
             ws_max_size=MESSAGE_BYTES_MAX,
             ws_per_message_deflate=False,  # pictures are compressed, and so costs would be doubled
             ws_ping_interval=_PING_S,

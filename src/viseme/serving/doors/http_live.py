@@ -7,6 +7,7 @@ for the session, handing in and taking, has a thread each.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Final
@@ -19,13 +20,17 @@ from viseme.errors import DeadlineError, InputError, OverloadedError, VisemeErro
 from viseme.rendering import RenderOptions
 from viseme.serving.clips import find_avatar
 from viseme.serving.desk import CANCELLED, Visit
+from viseme.serving.doors.http_connection import HANG_UP
 from viseme.serving.doors.http_json import encode_json
+from viseme.serving.doors.http_socket import DRAINED
 from viseme.serving.doors.live_words import (
     VERSION,
     End,
     Hello,
     Interrupt,
+    KeyFrame,
     Ping,
+    Stats,
     error_words,
     event_words,
     media_message,
@@ -36,7 +41,9 @@ from viseme.serving.house import House
 from viseme.serving.job import Lane
 from viseme.serving.job_queue import stopping
 from viseme.serving.live import LiveOptions, LiveSession
-from viseme.serving.live_events import LivePicture
+from viseme.serving.live_events import Interrupted, LivePicture
+from viseme.serving.live_flow import LiveFlow
+from viseme.serving.outbox import Outbox
 
 __all__ = ["LIVE_PATH", "MESSAGE_BYTES_MAX", "LiveRoute"]
 
@@ -93,7 +100,6 @@ class _Conversation:
         self._house = house
         self._socket = socket
         self._stall_s = house.desk.admission.limits.stall_s
-        self._sending = asyncio.Lock()
 
     async def hold(self) -> None:
         """Have it; returns when the client has been told everything, or has gone.
@@ -142,6 +148,7 @@ class _Conversation:
             options = LiveOptions(
                 sound=hello.raw_sound,
                 pictures=hello.pictures,
+                size=hello.picture_size,
                 start_frame=hello.start_frame,
                 behind_samples=hello.behind_samples,
                 rests=hello.rest,
@@ -155,18 +162,19 @@ class _Conversation:
                 await loop.run_in_executor(threads, session.__enter__)
                 try:
                     with house.desk.admission.telling(session.drain):
-                        await self._say(ready_words(name, session.ready))
-                        await self._exchange(session, threads, visit)
+                        await self._send(_text(ready_words(name, session.ready)))
+                        flow = LiveFlow(session, options.sound.rate_hz)
+                        await self._exchange(session, flow, threads, visit)
                 finally:
                     session.abandon()
                     await asyncio.shield(loop.run_in_executor(None, session.close))
 
     async def _exchange(
-        self, session: LiveSession, threads: ThreadPoolExecutor, visit: Visit
+        self, session: LiveSession, flow: LiveFlow, threads: ThreadPoolExecutor, visit: Visit
     ) -> None:
         """Hand in and take, until the session is over or the client gone."""
-        handing_in = asyncio.create_task(self._hand_in(session, threads))
-        taking = asyncio.create_task(self._take(session, threads, visit))
+        handing_in = asyncio.create_task(self._hand_in(session, flow, threads))
+        taking = asyncio.create_task(self._tell(session, flow, threads, visit))
         try:
             await asyncio.wait((handing_in, taking), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -179,7 +187,9 @@ class _Conversation:
             if isinstance(result, Exception):
                 raise result
 
-    async def _hand_in(self, session: LiveSession, threads: ThreadPoolExecutor) -> None:
+    async def _hand_in(
+        self, session: LiveSession, flow: LiveFlow, threads: ThreadPoolExecutor
+    ) -> None:
         loop = asyncio.get_running_loop()
         while True:
             message = await self._receive()
@@ -195,35 +205,67 @@ class _Conversation:
                 continue
             if isinstance(word, Interrupt):
                 await loop.run_in_executor(threads, session.interrupt)
+                await flow.outbox.forget_pictures()
             elif isinstance(word, End):
                 await loop.run_in_executor(threads, session.end_of_speech)
+            elif isinstance(word, KeyFrame):
+                session.begin_anew()
+            elif isinstance(word, Stats):
+                await flow.outbox.put(_text({"type": "stats", **flow.figures()}))
             else:
-                await self._pong(word)
+                await flow.outbox.put(_text(self._pong(word)))
 
-    async def _pong(self, word: Ping) -> None:
+    def _pong(self, word: Ping) -> dict[str, Any]:
         now = self._house.desk.metrics.now()
-        await self._say(
-            {
-                "type": "pong",
-                "id": word.id,
-                "frames_per_s": round(now.frames_per_s, 2),
-                "live_streams": now.streams,
-                "live_streams_free": now.streams_free,
-            }
-        )
+        return {
+            "type": "pong",
+            "id": word.id,
+            "frames_per_s": round(now.frames_per_s, 2),
+            "live_streams": now.streams,
+            "live_streams_free": now.streams_free,
+        }
 
-    async def _take(self, session: LiveSession, threads: ThreadPoolExecutor, visit: Visit) -> None:
-        loop = asyncio.get_running_loop()
-        pictures = 0
+    async def _tell(
+        self, session: LiveSession, flow: LiveFlow, threads: ThreadPoolExecutor, visit: Visit
+    ) -> None:
+        """Take what the session gives, and send it as fast as the line takes it."""
+        sending = asyncio.create_task(self._send_all(flow.outbox))
+        # Who takes need not wait for a session that nobody hears.
+        sending.add_done_callback(lambda _: session.abandon())
         try:
-            while (event := await loop.run_in_executor(threads, session.take)) is not None:
-                if isinstance(event, LivePicture):
-                    pictures += 1
-                    await self._send(media_message(event))
-                else:
-                    await self._say(event_words(event))
+            await self._take(session, flow.outbox, threads)
+        except asyncio.CancelledError:
+            sending.cancel()
+            raise
         finally:
-            visit.fields["pictures"] = pictures
+            await flow.outbox.end()
+            with suppress(asyncio.CancelledError):
+                await sending
+            figures = flow.outbox.figures
+            visit.fields["pictures"] = figures.pictures_sent
+            visit.fields["left_out"] = figures.pictures_left_out
+
+    async def _take(
+        self, session: LiveSession, outbox: Outbox, threads: ThreadPoolExecutor
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        while (event := await loop.run_in_executor(threads, session.take)) is not None:
+            if isinstance(event, LivePicture):
+                await outbox.put(media_message(event), event)
+                continue
+            if isinstance(event, Interrupted):  # what was being put then is forgotten, too
+                await outbox.forget_pictures()
+            await outbox.put(_text(event_words(event)))
+
+    async def _send_all(self, outbox: Outbox) -> None:
+        """Send what waits, each when the line is free, so that it may be left out until then."""
+        drained = self._socket.scope[DRAINED]
+        while True:
+            await self._patiently(drained())
+            message = await outbox.take()
+            if message is None:
+                return
+            await self._send(message)
 
     async def _receive(self) -> bytes | str:
         """Wait for a message.
@@ -237,26 +279,35 @@ class _Conversation:
         data: bytes | str | None = message.get("bytes")
         return str(message["text"]) if data is None else data
 
-    async def _say(self, words: dict[str, Any]) -> None:
-        await self._send(encode_json(words).decode())
-
     async def _send(self, message: bytes | str) -> None:
-        """Send a message; a client that does not read is waited for, but not for ever.
+        """Send a message.
 
         Raises:
             WebSocketDisconnect: the client has gone.
             DeadlineError: it reads nothing.
         """
+        if isinstance(message, bytes):
+            await self._patiently(self._socket.send_bytes(message))
+        else:
+            await self._patiently(self._socket.send_text(message))
+
+    async def _patiently(self, sending: Awaitable[object]) -> None:
+        """Wait for a client that does not read, but not for ever.
+
+        Raises:
+            DeadlineError: it reads nothing.
+        """
         try:
-            async with asyncio.timeout(self._stall_s), self._sending:
-                if isinstance(message, bytes):
-                    await self._socket.send_bytes(message)
-                else:
-                    await self._socket.send_text(message)
+            async with asyncio.timeout(self._stall_s):
+                await sending
         except TimeoutError:
             raise DeadlineError(
                 f"Nothing was read for {self._stall_s:g} s; read pictures as they come."
             ) from None
+
+
+def _text(words: dict[str, Any]) -> str:
+    return encode_json(words).decode()
 
 
 async def _fail(socket: WebSocket, error: VisemeError) -> None:
@@ -268,12 +319,17 @@ async def _fail(socket: WebSocket, error: VisemeError) -> None:
         code = _POLICY if is_the_clients else _FAILED
     with suppress(TimeoutError):
         async with asyncio.timeout(1):
-            await socket.send_text(encode_json(error_words(error)).decode())
+            await socket.send_text(_text(error_words(error)))
     await _close(socket, code)
 
 
 async def _close(socket: WebSocket, code: int) -> None:
-    with suppress(RuntimeError, TimeoutError):  # one that the client has closed
+    """Close, and break off where the client does not even read that."""
+    try:
         async with asyncio.timeout(1):
             if socket.application_state is WebSocketState.CONNECTED:
                 await socket.close(code)
+    except RuntimeError:
+        pass  # the client has closed it
+    except TimeoutError:
+        socket.scope[HANG_UP]()

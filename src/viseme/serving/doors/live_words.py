@@ -16,8 +16,10 @@ from viseme.serving.live_events import (
     LiveEvent,
     LivePicture,
     LiveReady,
+    PicturesChanged,
 )
 from viseme.serving.live_pictures import LiveVideo
+from viseme.serving.picture_size import PictureSize
 from viseme.serving.pictures import PictureFormat, PictureOptions
 from viseme.serving.raw_sound import RawSound, SampleFormat
 from viseme.video.live_encoder import LiveCodec
@@ -27,7 +29,9 @@ __all__ = [
     "End",
     "Hello",
     "Interrupt",
+    "KeyFrame",
     "Ping",
+    "Stats",
     "Word",
     "error_words",
     "event_words",
@@ -59,6 +63,13 @@ class SaidSound(_Said):
     format: Literal["s16", "f32"] = "s16"
 
 
+class SaidSize(_Said):
+    """The room that pictures are to fit in."""
+
+    width: int | None = None
+    height: int | None = None
+
+
 class Hello(_Said):
     """Who is wanted, and how."""
 
@@ -67,6 +78,7 @@ class Hello(_Said):
     sound: SaidSound
     avatar: str = Field(default="", max_length=64)
     codec: Literal["h264", "vp8", "vp9", "jpeg"] = "h264"
+    size: SaidSize | None = None
     start_frame: int = Field(default=0, ge=0, lt=2**31)
     behind_samples: int = Field(default=0, ge=0, lt=2**31)
     rest: bool = True
@@ -90,6 +102,15 @@ class Hello(_Said):
             return PictureOptions(PictureFormat.JPEG)
         return LiveVideo(LiveCodec(self.codec))
 
+    @property
+    def picture_size(self) -> PictureSize | None:
+        """The room that pictures are to fit in, if any.
+
+        Raises:
+            InputError: nothing is as small or as large.
+        """
+        return PictureSize(self.size.width, self.size.height) if self.size else None
+
 
 class Interrupt(_Said):
     """What was being said is taken back."""
@@ -110,7 +131,19 @@ class Ping(_Said):
     id: int = Field(default=0, ge=0, lt=2**53)
 
 
-Word: TypeAlias = Hello | Interrupt | End | Ping
+class KeyFrame(_Said):
+    """Decoding cannot go on without a key frame."""
+
+    type: Literal["key_frame"]
+
+
+class Stats(_Said):
+    """How this conversation is."""
+
+    type: Literal["stats"]
+
+
+Word: TypeAlias = Hello | Interrupt | End | Ping | KeyFrame | Stats
 
 _WORDS: Final[TypeAdapter[Word]] = TypeAdapter(Annotated[Word, Field(discriminator="type")])
 
@@ -159,6 +192,13 @@ def event_words(event: LiveEvent) -> dict[str, Any]:
             "text": event.text,
             "start_sample": event.start_sample,
             "late_samples": event.late_samples,
+        }
+    if isinstance(event, PicturesChanged):
+        return {
+            "type": "video",
+            "width": event.width,
+            "height": event.height,
+            "codec": event.codec,
         }
     if isinstance(event, Closing):
         return {"type": "closing", "text": event.text, "next_sample": event.next_sample}
