@@ -28,7 +28,7 @@ from viseme.serving.outbox import BYTES_MAX
 pytest_plugins = ["support.house_fixtures"]
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
-LAST = len(QUALITIES) - 1
+HALVED = next(step for step, quality in enumerate(QUALITIES) if quality.scale < 1)
 
 
 @pytest.fixture(scope="module")
@@ -125,40 +125,34 @@ def test_a_line_that_is_too_slow_loses_groups_of_pictures_and_no_words(
 ) -> None:
     with viewer(service, codec=codec, rest=True) as (viewing, line):
         assert viewing.stats()["step"] == 0
-        # Noise takes 20 to 60 kB a picture, and there are 25 a second.
+        # Noise takes 60 to 100 kB a picture at first, and there are 25 a second.
         line.bytes_per_s = 80_000
-        slow = viewing.until_stats(lambda stats: stats["groups_left_out"] >= 2)
-        assert slow["step"] > 0
-        assert slow["pictures_left_out"] >= viewing.missing > 0
+        viewing.until_stats(lambda stats: stats["step"] > 0)
+        if codec != "jpeg":  # which takes as much at every step
+            viewing.until_stats(lambda stats: stats["queue"] == 0)
+            line.bytes_per_s = 5_000
+        slow = viewing.until_stats(lambda stats: stats["step"] >= HALVED)
+        assert slow["groups_left_out"] > 1
         assert slow["queue_bytes_most"] < BYTES_MAX + 2**18
         # A speech on the way, of which every word arrives.
         viewing.socket.push(babble(0.5))
         viewing.socket.say(type="end")
-        ended = viewing.until("ended")
-        assert ended["next_sample"] == 8_000
+        assert viewing.until("ended")["next_sample"] == 8_000
+        assert viewing.size == (SIZE[0] // 2, SIZE[1] // 2)
         viewing.socket.say(type="ping", id=7)
         assert viewing.until("pong")["id"] == 7
 
         line.bytes_per_s = None
         step = viewing.stats()["step"]
-        better = viewing.until_stats(lambda stats: stats["step"] < step)
+        viewing.until_stats(lambda stats: stats["step"] < step)
         before = viewing.missing
         for _ in range(50):
             viewing.see()
         assert viewing.missing == before
-        assert viewing.gaps > 0
-        assert better["pictures_sent"] <= viewing.shown
-
-
-def test_a_smaller_picture_is_told_before_it_comes(service: Service) -> None:
-    with viewer(service, codec="jpeg", rest=True) as (viewing, line):
-        line.bytes_per_s = 80_000
-        small = viewing.until_stats(lambda stats: stats["step"] >= LAST - 1)
-        assert (small["width"], small["height"]) == (SIZE[0] // 2, SIZE[1] // 2)
-        while viewing.size == SIZE:
-            viewing.see()
-        assert viewing.size == (SIZE[0] // 2, SIZE[1] // 2)
-        viewing.see()
+        assert viewing.gaps > 1
+        last = viewing.stats()
+        assert last["pictures_left_out"] == viewing.missing
+        assert last["pictures_sent"] == viewing.shown
 
 
 def test_a_file_that_is_sent_ahead_loses_nothing_on_a_line_that_is_fast_enough(

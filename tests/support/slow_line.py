@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from support.played_network import PATIENCE_S
 from viseme.serving.config import Address
 
-_BUFFER_BYTES = 2**14
+_BUFFER_BYTES = 2**12
 _PIECE_BYTES = 2**11
 _LOOK_MS = 20
 
@@ -74,7 +74,7 @@ class SlowLine:
                     if cut.poll(_LOOK_MS):
                         break
                     continue
-                data = server.recv(_PIECE_BYTES)
+                data = server.recv(_PIECE_BYTES if self.bytes_per_s else _BUFFER_BYTES)
                 if not data:
                     break
                 if self.bytes_per_s:
