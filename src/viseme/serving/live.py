@@ -43,6 +43,7 @@ from viseme.serving.live_pictures import (
     live_pictures,
 )
 from viseme.serving.metrics import Metrics
+from viseme.serving.opus_sound import OpusSound
 from viseme.serving.pace import Pace
 from viseme.serving.picture_size import PictureSize
 from viseme.serving.pictures import PictureOptions
@@ -67,7 +68,7 @@ _CLOSING: Final = "The server is stopping; start another call, on another server
 class LiveOptions:
     """What a client says of its session before it begins."""
 
-    sound: RawSound
+    sound: RawSound | OpusSound
     """What the bytes of its sound are."""
     pictures: PictureOptions | LiveVideo = field(default_factory=PictureOptions)
     """What the bytes of its pictures are to be."""
@@ -109,6 +110,7 @@ class LiveSession:
         self._exchange = LiveExchange(
             most_samples=SOUND_AHEAD_S * SAMPLE_RATE_HZ, stall_s=options.stall_s
         )
+        self._read_sound = options.sound.reader()
         rate_hz = options.sound.rate_hz
         self._lookahead_samples = lookahead_samples(rate_hz, renderer.latency)
         self._pace = Pace(rate_hz, self._lookahead_samples)
@@ -172,7 +174,7 @@ class LiveSession:
         The first ones, and those after the end of a speech or an interrupt, begin a new speech.
 
         Args:
-            sound: whole samples, as many as one likes.
+            sound: whole samples, as many as one likes; one packet of Opus.
 
         Returns:
             Whether the session goes on.
@@ -180,7 +182,7 @@ class LiveSession:
         piece = _PIECE_S * self._options.sound.rate_hz
         self._exchange.hear()
         try:
-            samples = self._options.sound.samples(sound)
+            samples = self._read_sound(sound)
             for start in range(0, len(samples), piece):
                 if self._exchange.over:
                     break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
@@ -82,6 +83,10 @@ class RawSound:
                 f"{self.sample_bytes} bytes a sample; send whole samples."
             )
         return np.frombuffer(data, _DTYPES[self.format]).reshape(-1, self.channels)
+
+    def reader(self) -> Callable[[bytes], NDArray[Any]]:
+        """Give what reads one stream of bytes: `samples`, for no bytes depend on those before."""
+        return self.samples
 
     def wave_header(self) -> bytes:
         """Give the header that makes a WAV file of unknown length of the samples after it."""

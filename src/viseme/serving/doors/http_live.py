@@ -146,7 +146,7 @@ class _Conversation:
             name, _ = find_avatar(house.cast, hello.avatar)
             visit.fields["avatar"] = name
             options = LiveOptions(
-                sound=hello.raw_sound,
+                sound=hello.said_sound,
                 pictures=hello.pictures,
                 size=hello.picture_size,
                 start_frame=hello.start_frame,

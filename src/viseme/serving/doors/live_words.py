@@ -19,6 +19,7 @@ from viseme.serving.live_events import (
     PicturesChanged,
 )
 from viseme.serving.live_pictures import LiveVideo
+from viseme.serving.opus_sound import OpusSound
 from viseme.serving.picture_size import PictureSize
 from viseme.serving.pictures import PictureFormat, PictureOptions
 from viseme.serving.raw_sound import RawSound, SampleFormat
@@ -60,7 +61,7 @@ class SaidSound(_Said):
 
     rate_hz: int
     channels: int = 1
-    format: Literal["s16", "f32"] = "s16"
+    format: Literal["s16", "f32", "opus"] = "s16"
 
 
 class SaidSize(_Said):
@@ -86,13 +87,15 @@ class Hello(_Said):
     token: str = Field(default="", max_length=1024)
 
     @property
-    def raw_sound(self) -> RawSound:
-        """What the samples are.
+    def said_sound(self) -> RawSound | OpusSound:
+        """What the samples are, or the packets.
 
         Raises:
             InputError: rate or channels are out of their range.
         """
         sound = self.sound
+        if sound.format == "opus":
+            return OpusSound(sound.rate_hz, sound.channels)
         return RawSound(sound.rate_hz, sound.channels, _FORMATS[sound.format])
 
     @property
