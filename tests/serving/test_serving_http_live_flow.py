@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,16 +16,20 @@ import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from support.house import open_house, serving
+from support.certificates import Authority
+from support.house import OpenHouse, open_house, serving
 from support.http_service import Service, http_service
-from support.live_socket import Picture, Socket, talk
+from support.live_socket import HELLO, Picture, Socket, talk
+from support.live_socket import line as line_to
 from support.played_network import PATIENCE_S
 from support.probes import window_painter
 from support.slow_line import SlowLine, slow_line
 from support.speech import babble
 from support.tiny_avatar import SIZE, make_avatar
+from viseme.serving.config import TlsConfig
 from viseme.serving.live_quality import QUALITIES
 from viseme.serving.outbox import BYTES_MAX
+from viseme.serving.tls import load_tls
 
 pytest_plugins = ["support.house_fixtures"]
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
@@ -250,3 +256,55 @@ def test_a_size_that_no_picture_has(service: Service) -> None:
         talk(service, size={"width": 3}),
     ):
         pass
+
+
+def test_an_interrupt_takes_back_what_waits_for_the_line(service: Service) -> None:
+    sound = babble(4.0)
+    with viewer(service) as (viewing, line):
+        line.bytes_per_s = 80_000
+        viewing.socket.push(sound)
+        viewing.see()
+        viewing.socket.say(type="interrupt")
+        viewing.socket.push(babble(0.5))
+        viewing.socket.say(type="end")
+        assert viewing.until("interrupted")["next_sample"] == len(sound)
+        line.bytes_per_s = None
+        first = viewing.see()
+        assert isinstance(first, Picture)
+        assert (first.is_key, first.start) == (True, len(sound))
+        assert viewing.until("ended")["next_sample"] == len(sound) + 8_000
+
+
+def test_all_of_a_conversation_is_one_stream(service: Service) -> None:
+    with talk(service, rest=True) as socket:
+        viewing = Viewer(socket)
+        data = []
+        for said in ("rest", "end", "key_frame", "interrupt"):
+            if said in {"end", "interrupt"}:
+                socket.push(babble(0.5))
+            if said != "rest":
+                socket.say(type=said)
+            for _ in range(20):
+                if isinstance(message := viewing.see(), Picture):
+                    data.append(message.data)
+    with av.open(io.BytesIO(b"".join(data)), "r", format="h264") as stream:
+        stream.streams.video[0].codec_context.options = {"err_detect": "explode"}
+        shown = list(stream.decode(video=0))
+    assert len(shown) == len(data) > 70
+    assert not any(frame.is_corrupt for frame in shown)
+
+
+def test_nothing_is_held_back_by_tls(house: OpenHouse, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.issue("127.0.0.1")
+    tls = load_tls(TlsConfig(certificate=pair.certificate, key=pair.key))
+    context = ssl.create_default_context(cafile=authority.file)
+    with http_service(house, tls=tls) as service, line_to(service, ssl=context) as socket:
+        socket.say(**{**HELLO, "rest": True})
+        ready = socket.next()
+        assert isinstance(ready, dict)
+        socket.ready = ready
+        viewing = Viewer(socket)
+        for _ in range(50):
+            viewing.see()
+        assert viewing.stats()["pictures_left_out"] == viewing.missing == 0

@@ -62,6 +62,9 @@ def test_it_falls_where_pictures_stay_late(quality: LiveQuality, clock: HandCloc
     assert watch(quality, clock, PATIENCE_S - 2 * PICTURE_S, 2 * LATE_S) == []
     assert watch(quality, clock, 1, 0) == []  # once is nothing
     assert watch(quality, clock, 2.5 * PATIENCE_S, 2 * LATE_S) == [1, 2]
+    assert watch(quality, clock, 1, 0) == []
+    clock.s += 60  # nobody speaks
+    assert watch(quality, clock, 3 * PICTURE_S, 2 * LATE_S) == []
 
 
 def test_it_rises_after_calm(quality: LiveQuality, clock: HandClock) -> None:

@@ -86,8 +86,9 @@ class HasAddress(Protocol):
 
 @contextmanager
 def line(service: HasAddress, **options: Any) -> Iterator[Socket]:
-    """Open a socket."""
-    where = f"ws://{service.address.host}:{service.address.port}/v1/live"
+    """Open a socket, over TLS if there is the option `ssl`."""
+    scheme = "wss" if "ssl" in options else "ws"
+    where = f"{scheme}://{service.address.host}:{service.address.port}/v1/live"
     # It is the server's part to find out whether the line is dead.
     ours = {"proxy": None, "max_size": None, "ping_interval": None}
     with connect(where, **{**ours, **options}) as connection:

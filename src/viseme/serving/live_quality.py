@@ -61,8 +61,8 @@ class LiveQuality:
         self._step = 0
         self._calm_s = CALM_S
         self._calm_since_s = clock()
-        self._in_time_s = clock()
-        """When a picture was last in time."""
+        self._late_since_s: float | None = None
+        """Since when no picture was in time."""
         self._fell_s = float("-inf")
         self._is_tried = False
         """Whether the step was last reached from below, and not kept for long enough yet."""
@@ -76,12 +76,14 @@ class LiveQuality:
         """Note that a picture was sent, and how much later than it was due."""
         now_s = self._clock()
         if late_s <= LATE_S:
-            self._in_time_s = now_s
+            self._late_since_s = None
             self._rise(now_s)
-        else:
-            self._calm_since_s = now_s
-            if now_s - self._in_time_s >= PATIENCE_S:
-                self._fall(now_s)
+            return
+        self._calm_since_s = now_s
+        if self._late_since_s is None:
+            self._late_since_s = now_s
+        elif now_s - self._late_since_s >= PATIENCE_S:
+            self._fall(now_s)
 
     def left_out(self) -> None:
         """Note that pictures were left out."""
@@ -91,7 +93,8 @@ class LiveQuality:
         self._calm_since_s = now_s
         if now_s - self._fell_s < PATIENCE_S:
             return
-        self._fell_s = self._in_time_s = now_s
+        self._fell_s = now_s
+        self._late_since_s = None
         if self._is_tried:
             self._calm_s = min(2 * self._calm_s, CALM_MOST_S)
             self._is_tried = False

@@ -53,7 +53,11 @@ class ShallowSocket(WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Keep what is on its way small from the beginning."""
         super().connection_made(transport)
-        transport.set_write_buffer_limits(high=0)
+        # That of TLS has another below it, of which nobody else is told.
+        below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+        for one in filter(None, (transport, below)):
+            # To TLS, 0 would be passed by nothing at all, and it would never go on.
+            one.set_write_buffer_limits(high=1, low=0)
         line: socket.socket | None = transport.get_extra_info("socket")
         if line is None:
             return
@@ -79,8 +83,10 @@ class ShallowSocket(WebSocketsSansIOProtocol):
             self._look()
             assert self.ping_timeout is not None
             self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
-        else:
-            super().keepalive_timeout()
+            return
+        super().keepalive_timeout()
+        if self.transport.get_write_buffer_size():
+            self._break_off()  # else it would wait until someone reads that it is closed
 
     def _break_off(self) -> None:
         """Leave nothing behind in the kernel either, which would offer it for minutes."""
