@@ -144,7 +144,7 @@ def test_a_line_that_is_too_slow_loses_groups_of_pictures_and_no_words(
         viewing.socket.push(babble(0.5))
         viewing.socket.say(type="end")
         assert viewing.until("ended")["next_sample"] == 8_000
-        assert viewing.size == (SIZE[0] // 2, SIZE[1] // 2)
+        assert viewing.size[0] <= SIZE[0] // 2
         viewing.socket.say(type="ping", id=7)
         assert viewing.until("pong")["id"] == 7
 

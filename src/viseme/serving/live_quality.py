@@ -26,11 +26,12 @@ class Quality:
 
 QUALITIES: Final = (
     Quality(),
-    # Of 1280x720: 920 kbit/s, 460, 230 and 115.
+    # Of 1280x720, at most: 920 kbit/s, 460, 230, 115 and 58.
     Quality(EncoderRate(26, 1.0), 70),
     Quality(EncoderRate(30, 0.5), 50),
     Quality(EncoderRate(26, 1.0), 60, 0.5),
     Quality(EncoderRate(30, 0.5), 40, 0.5),
+    Quality(EncoderRate(28, 1.0), 40, 0.25),
 )
 """From the best to the smallest, each about half the bits of the one before. Half the size is
 better than twice as coarse: a mouth is still a mouth."""
