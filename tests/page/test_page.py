@@ -18,8 +18,10 @@ import soundfile
 
 from support.probes import window_painter
 from support.server_process import PATIENCE_S, addresses, drain, serving_process
+from support.slow_line import slow_line
 from support.speech import babble
 from support.tiny_avatar import make_avatar
+from viseme.serving.config import Address
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium")
@@ -215,3 +217,25 @@ def test_what_is_no_sound_is_said(page: Any, folder: Path) -> None:
         page.wait_for_selector("#fault:not([hidden])")
         assert page.text_content("#fault").startswith("This file has no sound")
         page.screenshot(path=PICTURES / "fault.png")
+
+
+def test_a_slow_line_makes_smaller_pictures_of_the_same_avatar(page: Any, folder: Path) -> None:
+    with server(folder, 0) as url:
+        host, port = url.removeprefix("http://").rstrip("/").split(":")
+        with slow_line(Address(host, int(port))) as line:
+            page.goto(f"http://{line.address.host}:{line.address.port}/")
+            wait_for(page, "resting")
+            until(page, "a.screen.shown > 5")
+            codec = of_avatar(page, "a.screen.config.codec")
+            size = of_avatar(page, "[a.canvas.width, a.canvas.height]")
+            line.bytes_per_s = 10_000
+            until(page, f"a.screen.config.codec !== '{codec}'")  # of which its size is a part
+            for bytes_per_s in (10_000, None):
+                line.bytes_per_s = bytes_per_s
+                shown = of_avatar(page, "a.screen.shown")
+                until(page, f"a.screen.shown > {shown} + 25")
+            until(page, f"a.screen.config.codec === '{codec}'")
+            assert of_avatar(page, "[a.canvas.width, a.canvas.height]") == size
+            page.set_input_files("#file", folder / "speech.wav")
+            wait_for(page, "speaking")
+            wait_for(page, "resting")
