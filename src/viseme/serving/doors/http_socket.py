@@ -91,7 +91,7 @@ class ShallowSocket(WebSocketsSansIOProtocol):
     def _break_off(self) -> None:
         """Leave nothing behind in the kernel either, which would offer it for minutes."""
         line: socket.socket | None = self.transport.get_extra_info("socket")
-        if line is not None and not self.disconnected:
+        if line is not None and line.fileno() >= 0:
             line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
         self.transport.abort()
 
