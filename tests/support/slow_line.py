@@ -8,6 +8,7 @@ from __future__ import annotations
 import select
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -16,7 +17,7 @@ from viseme.serving.config import Address
 
 _BUFFER_BYTES = 2**12
 _PIECE_BYTES = 2**11
-_LOOK_MS = 20
+_LOOK_S = 0.05
 
 
 class SlowLine:
@@ -68,17 +69,20 @@ class SlowLine:
     def _down(self, client: socket.socket, server: socket.socket) -> None:
         cut = select.poll()
         cut.register(server, 0)  # of nothing but that the server has cut the line off
+        due_s = 0.0
         with suppress(OSError):
             while not self._over.is_set():
                 if self.bytes_per_s == 0:
-                    if cut.poll(_LOOK_MS):
+                    if cut.poll(1000 * _LOOK_S):
                         break
                     continue
                 data = server.recv(_PIECE_BYTES if self.bytes_per_s else _BUFFER_BYTES)
                 if not data:
                     break
                 if self.bytes_per_s:
-                    self._over.wait(len(data) / self.bytes_per_s)
+                    # What a machine that is busy has missed is made good, but no more than that.
+                    due_s = max(due_s, time.monotonic() - _LOOK_S) + len(data) / self.bytes_per_s
+                    self._over.wait(max(0.0, due_s - time.monotonic()))
                 client.sendall(data)
         _hang_up(client)
 
