@@ -27,7 +27,7 @@ class Quality:
 QUALITIES: Final = (
     Quality(),
     # Of 1280x720, at most: 920 kbit/s, 460, 230, 115 and 58.
-    Quality(EncoderRate(26, 1.0), 70),
+    Quality(EncoderRate(27, 1.0), 70),
     Quality(EncoderRate(30, 0.5), 50),
     Quality(EncoderRate(26, 1.0), 60, 0.5),
     Quality(EncoderRate(30, 0.5), 40, 0.5),
