@@ -10,7 +10,7 @@ import viseme
 SOURCE = Path(viseme.__file__).parent
 ROOMS = [
     *("audio", "avatar", "engine", "compose", "rendering", "video"),
-    *("wire", "serving", "client", "bench", "cli"),
+    *("wire", "voices", "serving", "client", "bench", "cli"),
 ]
 OPEN_TO_ALL = {"errors", "_version"}
 # The studio makes avatars and may use every room; the command line opens its door when asked to.

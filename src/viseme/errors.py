@@ -14,7 +14,8 @@ The tree, with the exit code of the command line in brackets::
     ├── UnavailableError [10]      the server is stopping, or not yet ready
     ├── DeadlineError [11]         the answer was not ready in time
     ├── ConfigError [12]           the server's configuration: unknown keys, values that do not fit
-    └── AuthError [13]             no token, or one that the server does not know
+    ├── AuthError [13]             no token, or one that the server does not know
+    └── VoiceError [14]            the speech program: not there, or failing
 
 Exit code 2 is a wrong command line, 130 an interrupt from the keyboard.
 
@@ -41,6 +42,7 @@ __all__ = [
     "UnavailableError",
     "VisemeError",
     "VisemeWarning",
+    "VoiceError",
     "WireError",
 ]
 
@@ -151,6 +153,14 @@ class AuthError(VisemeError):
     exit_code = 13
     http_status = 401
     grpc_status = "UNAUTHENTICATED"
+
+
+class VoiceError(VisemeError):
+    """Text cannot be turned into speech: the program for it is not there, or fails."""
+
+    exit_code = 14
+    http_status = 503
+    grpc_status = "UNAVAILABLE"
 
 
 class VisemeWarning(UserWarning):
