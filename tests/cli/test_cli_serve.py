@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import urllib.request
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.command_line import CommandLine
+from support.programs import install
 from support.server_process import FREE_PORTS, PATIENCE_S, addresses, serving_process
 
 PLAIN = ("-a", "tiny", "--backend", "onnxruntime")
@@ -27,16 +29,37 @@ def get(address: str, path: str) -> str:
 
 
 def test_it_says_what_it_serves_and_where_then_answers(run: CommandLine) -> None:
+    run.environment["VISEME_SERVE_SPEECH__SYNTHESIZER"] = "none"
     with serving_process(run.folder, run.environment, *PLAIN) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline().rstrip() for _ in range(8)]
+        lines = [process.stdout.readline().rstrip() for _ in range(9)]
         names = [line.split()[0] for line in lines[1:]]
         assert lines[0].startswith("viseme ")
-        assert names == ["avatars", "network", "grpc", "composite", "http", "limits", "memory"]
+        doors = ["grpc", "composite", "http"]
+        assert names == ["avatars", "network", "voice", *doors, "limits", "memory"]
         assert "generator.onnx on onnxruntime" in lines[2]
+        assert lines[3].endswith("none: there is nothing on this machine that says texts")
         assert max(map(len, lines)) <= 80
-        address = lines[5].split()[1]
+        address = lines[6].split()[1]
         assert json.loads(get(address, "/health"))["status"] == "healthy"
+
+
+def test_it_says_which_voice_there_is(run: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(run.folder, "flite", "echo 'Voices available: kal slt'", monkeypatch)
+    run.environment["PATH"] = os.environ["PATH"]
+    run.environment["VISEME_SERVE_SPEECH__SYNTHESIZER"] = "flite"
+    with serving_process(run.folder, run.environment, *PLAIN) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline().split(maxsplit=1) for _ in range(4)]
+    assert lines[3] == ["voice", "slt of flite's 2\n"]
+
+
+def test_a_voice_that_is_not_there_is_one_sentence(run: CommandLine) -> None:
+    run.environment["VISEME_SERVE_SPEECH__SYNTHESIZER"] = "hal"
+    done = run("serve", *PLAIN, *FREE_PORTS)
+    assert done.returncode == 14
+    assert done.stderr.startswith("Error: There is no synthesizer 'hal'; there are espeak-ng, ")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])

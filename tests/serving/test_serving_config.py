@@ -21,6 +21,7 @@ from viseme.serving.config.model import (
     LimitsConfig,
     ListenConfig,
     LogConfig,
+    SpeechConfig,
     TlsConfig,
     TokenLimits,
     TraceConfig,
@@ -175,6 +176,15 @@ def test_no_file_is_read_that_is_not_named(tmp_path: Path, monkeypatch: pytest.M
         (
             '[engine]\nbackend = "abacus"',
             "engine.backend in FILE is 'abacus'; it must be one of auto, onnxruntime,",
+        ),
+        (
+            '[speech]\nvoice = "-x"',
+            "speech.voice in FILE is '-x'; it must be the name of a voice, such as slt, en-us or "
+            "en_US-amy-medium.",
+        ),
+        (
+            '[speech]\nmodels = [""]',
+            "speech.models.0 in FILE is ''; it must be the path of a file.",
         ),
         (
             '[logging]\nlevel = "loud"',
@@ -386,6 +396,14 @@ configs = st.builds(
         message_bytes=sizes,
         clip_s=seconds,
         caller_share=shares,
+    ),
+    speech=st.builds(
+        SpeechConfig,
+        synthesizer=st.sampled_from(["auto", "none", "espeak-ng"]),
+        voice=st.none() | st.sampled_from(["slt", "en-us+f2", "en_US-amy"]),
+        models=st.sampled_from([(), (Path("/a/amy.onnx"), Path("/b c/ben.onnx"))]),
+        text_characters=counts,
+        timeout_s=seconds,
     ),
     tls=st.just(TlsConfig()) | tls,
     auth=st.builds(

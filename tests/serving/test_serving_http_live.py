@@ -47,6 +47,10 @@ def test_what_is_said_first(service: Service) -> None:
             "media_type": "video/h264",
             "codec": codec_string(LiveCodec.H264, *SIZE),
             "idle_timeout_s": 30.0,
+            "voices": [],
+            "text_characters": 0,
+            "sound_rate_hz": RATE_HZ,
+            "sound_skip_samples": 0,
         }
 
 
@@ -200,6 +204,16 @@ BAD: dict[str, tuple[list[str | bytes], str, str]] = {
         "INVALID_ARGUMENT",
         "A text message cannot be understood ('latency': input should be 'exact' or 'low'); "
         "docs/live.md has what can be said.",
+    ),
+    "sound back in another way": (
+        [json.dumps({**HELLO, "sound_back": "mp3"})],
+        "INVALID_ARGUMENT",
+        "A text message cannot be understood ('sound_back'",
+    ),
+    "nothing to say": (
+        [json.dumps(HELLO), '{"type": "say"}'],
+        "INVALID_ARGUMENT",
+        "A text message cannot be understood ('text': field required)",
     ),
     "something unknown in the hello": (
         [json.dumps({**HELLO, "odd": 1})],

@@ -18,6 +18,7 @@ from viseme.serving.house import House
 from viseme.serving.metrics import Gauges, Metrics
 from viseme.serving.tensor_desk import TensorDesk
 from viseme.serving.tokens import Tokens
+from viseme.voices import Speaker
 
 TOKENS = {"anna": "anna-knows-this-of-old", "berta": "berta-knows-another-one"}
 """Clients' tokens by their names, for `open_house`."""
@@ -49,6 +50,7 @@ def open_house(
     model: Path | None = None,
     backend: str | Backend = "onnxruntime",
     tokens: Mapping[str, str] | None = None,
+    speaker: Speaker | None = None,
 ) -> Iterator[OpenHouse]:
     """Open a house, one worker a generator.
 
@@ -58,6 +60,7 @@ def open_house(
         model: the network for those who bring faces, instead of the first avatar's.
         backend: what runs the generators; an open one if there is a single generator.
         tokens: who is let in, such as TOKENS; everyone if None.
+        speaker: says texts.
     """
     config = config or serving()
     runs: list[RunReport] = []
@@ -82,6 +85,7 @@ def open_house(
             cast=cast,
             desk=desk,
             tensors=TensorDesk(cast, metrics.frame_composed),
+            speaker=speaker,
             runs=runs,
         )
 

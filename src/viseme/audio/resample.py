@@ -1,4 +1,4 @@
-"""Samples of any rate, type and channel count to 16 kHz mono."""
+"""Samples of any rate, type and channel count to mono, at 16 kHz unless another rate is wanted."""
 
 from __future__ import annotations
 
@@ -41,11 +41,18 @@ class Resampler:
 
     Holds back some 40 ms of sound at the usual rates, more below 16 kHz; nothing at 16 kHz.
     `start_s` is the time of the first sample and `name` what the sound is called, for what errors
-    say. Raises `InputError` for a rate or a number of channels that no sound has.
+    say; `to_hz` is the rate of what it gives. Raises `InputError` for a rate or a number of
+    channels that no sound has.
     """
 
     def __init__(
-        self, rate_hz: int, channels: int, *, start_s: float = 0.0, name: str = "The sound"
+        self,
+        rate_hz: int,
+        channels: int,
+        *,
+        start_s: float = 0.0,
+        name: str = "The sound",
+        to_hz: int = SAMPLE_RATE_HZ,
     ) -> None:
         if not (rate_hz == rate_hz // 1 and LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ):
             raise InputError(
@@ -64,12 +71,12 @@ class Resampler:
         # Mixed down before it is resampled, which costs one channel instead of all.
         self._stream = (
             None
-            if rate_hz == SAMPLE_RATE_HZ
-            else soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
+            if rate_hz == to_hz
+            else soxr.ResampleStream(rate_hz, to_hz, 1, dtype="float32", quality="HQ")
         )
 
     def push(self, chunk: NDArray[Any]) -> Samples:
-        """Take `[n]` (mono only) or `[n, channels]` of any `n`, give what is ready at 16 kHz."""
+        """Take `[n]` (mono only) or `[n, channels]` of any `n`, give what is ready."""
         mono = self._mono(chunk)
         check_finite(mono, self._sample_count, self._rate_hz, self._name)
         self._sample_count += len(mono)

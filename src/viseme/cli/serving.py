@@ -22,6 +22,7 @@ from viseme.serving.logs import logging_to
 from viseme.serving.server import Server, ServerReport
 from viseme.serving.tls import load_tls
 from viseme.serving.tokens import load_tokens
+from viseme.voices import Speaker
 
 __all__ = ["serve", "show_config"]
 
@@ -120,9 +121,19 @@ def _ready_event(report: ServerReport) -> dict[str, Any]:
             }
             for generator in report.generators
         ],
+        "speech": None
+        if report.speaker is None
+        else {"synthesizer": report.speaker.name, "voices": report.speaker.voices},
         "memory_bytes": report.limits.memory_bytes,
         "seconds": round(report.seconds, 3),
     }
+
+
+def _voice(speaker: Speaker | None) -> str:
+    if speaker is None:
+        return "none: there is nothing on this machine that says texts"
+    count = len(speaker.voices)
+    return f"{speaker.voices[0]} of {speaker.name}" + (f"'s {count}" if count > 1 else "")
 
 
 def _ready_rows(report: ServerReport) -> list[tuple[str, str]]:
@@ -135,6 +146,7 @@ def _ready_rows(report: ServerReport) -> list[tuple[str, str]]:
     return [
         ("avatars", ", ".join(report.avatars) or "none: a bare network"),
         *(("network", network) for network in networks),
+        ("voice", _voice(report.speaker)),
         *((name, str(address)) for name, address in report.addresses.items()),
         (
             "limits",

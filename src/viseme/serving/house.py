@@ -10,6 +10,7 @@ from viseme.serving.cast import Cast
 from viseme.serving.config import Address, ServerConfig
 from viseme.serving.desk import Desk
 from viseme.serving.tensor_desk import TensorDesk
+from viseme.voices import Speaker
 
 __all__ = ["Door", "House"]
 
@@ -22,6 +23,8 @@ class House:
     cast: Cast
     desk: Desk
     tensors: TensorDesk
+    speaker: Speaker | None = None
+    """Says texts; None where there is nothing to speak with."""
 
 
 class Door(Protocol):

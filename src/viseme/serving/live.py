@@ -1,8 +1,8 @@
 """A live session: sound in as it comes, pictures out as soon as each can be made.
 
 It knows no transport. A door has two threads in it: one hands in what the client sends (`push`,
-`end_of_speech`, `interrupt`, `hang_up`) and one takes what the client is to get (`take`). What is
-between them,
+`say`, `end_of_speech`, `interrupt`, `hang_up`) and one takes what the client is to get (`take`).
+What is between them,
 
     push -> 16 kHz -> at most SOUND_AHEAD_S of it -> Renderer.frames -> encoder -> a few pictures
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -22,7 +23,7 @@ from typing import Any, Final, Self
 
 from numpy.typing import NDArray
 
-from viseme.audio import FRAME_RATE_HZ, SAMPLE_RATE_HZ, Resampler, lookahead_samples
+from viseme.audio import FRAME_RATE_HZ, SAMPLE_RATE_HZ, Resampler, Samples, lookahead_samples
 from viseme.errors import InputError
 from viseme.rendering import Renderer
 from viseme.serving.live_events import (
@@ -34,7 +35,7 @@ from viseme.serving.live_events import (
     PicturesChanged,
     SpeechEnded,
 )
-from viseme.serving.live_exchange import ForgottenError, LiveExchange, LiveSpeech
+from viseme.serving.live_exchange import ForgottenError, LiveExchange
 from viseme.serving.live_pictures import (
     LiveForm,
     LivePictures,
@@ -42,12 +43,16 @@ from viseme.serving.live_pictures import (
     Sent,
     live_pictures,
 )
+from viseme.serving.live_speech import LiveSpeech, LiveText
+from viseme.serving.live_texts import LiveTexts
+from viseme.serving.live_voice import LiveVoice, SoundBack
 from viseme.serving.metrics import Metrics
 from viseme.serving.opus_sound import OpusSound
 from viseme.serving.pace import Pace
 from viseme.serving.picture_size import PictureSize
 from viseme.serving.pictures import PictureOptions
 from viseme.serving.raw_sound import RawSound
+from viseme.voices import Speaker
 
 __all__ = ["SOUND_AHEAD_S", "LiveOptions", "LiveSession"]
 
@@ -80,6 +85,8 @@ class LiveOptions:
     """How late a picture may be without a word, in samples of the sound; 0 for any time."""
     rests: bool = False
     """Whether pictures go on when there is no sound: the avatar at rest, 25 a second."""
+    sound_back: SoundBack = SoundBack.S16
+    """How the sound of texts is sent."""
     stall_s: float = 30.0
     """How long pictures may wait to be taken, and the session for anything to come or go."""
 
@@ -87,8 +94,8 @@ class LiveOptions:
 class LiveSession:
     """Pictures for one client's sound; entered before use, and left to end all of it.
 
-    `push`, `end_of_speech`, `interrupt` and `hang_up` are for one thread and `take` is for one
-    other; the rest is for any. Whatever goes wrong, with what is handed in too, comes out of
+    `push`, `say`, `end_of_speech`, `interrupt` and `hang_up` are for one thread and `take` is for
+    one other; the rest is for any. Whatever goes wrong, with what is handed in too, comes out of
     `take`.
 
     Args:
@@ -96,6 +103,7 @@ class LiveSession:
             frames wait for is what a client is told.
         options: what the client wants.
         metrics: told how long composing and encoding took.
+        speaker: says texts; None where there is nothing to speak with.
     """
 
     def __init__(
@@ -103,6 +111,7 @@ class LiveSession:
         renderer: Renderer,
         options: LiveOptions,
         metrics: Metrics,
+        speaker: Speaker | None = None,
     ) -> None:
         self._renderer = renderer
         self._options = options
@@ -114,7 +123,8 @@ class LiveSession:
         rate_hz = options.sound.rate_hz
         self._lookahead_samples = lookahead_samples(rate_hz, renderer.latency)
         self._pace = Pace(rate_hz, self._lookahead_samples)
-        self._received = 0
+        self._voice = LiveVoice(speaker, rate_hz, options.sound_back)
+        self._texts = LiveTexts(self._exchange, self._voice, rate_hz, self._pace)
         self._speech: LiveSpeech | None = None
         self._resampler: Resampler | None = None
         self._stack = ExitStack()
@@ -161,6 +171,10 @@ class LiveSession:
             media_type=self._pictures.media_type,
             codec=form.codec,
             idle_timeout_s=self._options.stall_s,
+            voices=self._voice.voices,
+            text_characters=self._voice.text_characters,
+            sent_rate_hz=self._voice.sent_rate_hz,
+            skip_samples=self._voice.skip_samples,
         )
 
     @property
@@ -182,6 +196,7 @@ class LiveSession:
         piece = _PIECE_S * self._options.sound.rate_hz
         self._exchange.hear()
         try:
+            self._texts.check_silent()
             samples = self._read_sound(sound)
             for start in range(0, len(samples), piece):
                 if self._exchange.over:
@@ -189,6 +204,24 @@ class LiveSession:
                 self._push(samples[start : start + piece])
         except InputError as error:
             self.fail(error)
+        return not self._exchange.over
+
+    def say(self, text: str, voice: str = "") -> bool:
+        """Say a text once those before it are said; it ends the speech under way.
+
+        `Saying`, its sound, its pictures and `SpeechEnded` follow, or `Refused` where it cannot be
+        said. Until then there may be no other sound.
+
+        Args:
+            text: what is to be said.
+            voice: by whom; the speaker's first voice if "".
+
+        Returns:
+            Whether the session goes on.
+        """
+        self._exchange.hear()
+        self._end_speech()
+        self._exchange.plan(self._texts.plan(text, voice))
         return not self._exchange.over
 
     def end_of_speech(self) -> bool:
@@ -199,7 +232,7 @@ class LiveSession:
         """
         self._exchange.hear()
         self._end_speech()
-        self._exchange.plan(SpeechEnded(self._received, 0))
+        self._exchange.plan(SpeechEnded(self._exchange.received, 0))
         return not self._exchange.over
 
     def interrupt(self) -> bool:
@@ -210,9 +243,9 @@ class LiveSession:
         """
         self._exchange.hear()
         self._exchange.interrupt()
-        self._pace.skip(self._received)
+        self._pace.skip(self._exchange.received)
         self._speech = self._resampler = None
-        self._exchange.plan(Interrupted(self._received, 0))
+        self._exchange.plan(Interrupted(self._exchange.received, 0))
         return not self._exchange.over
 
     def hang_up(self) -> None:
@@ -241,7 +274,7 @@ class LiveSession:
 
     def drain(self) -> None:
         """Tell the client that the server ends, let the speech under way finish, and then end."""
-        self._exchange.drain(_CLOSING, self._received)
+        self._exchange.drain(_CLOSING, self._exchange.received)
 
     def fail(self, error: BaseException) -> None:
         """End everything at once with an error for `take` to raise, the first one that comes."""
@@ -259,19 +292,19 @@ class LiveSession:
         """Add some samples, not too many at once, to the speech or to a new one."""
         sound = self._options.sound
         if self._speech is None or self._resampler is None:
-            start_s = self._received / sound.rate_hz
+            start_s = self._exchange.received / sound.rate_hz
             self._resampler = Resampler(sound.rate_hz, sound.channels, start_s=start_s)
-            self._speech = LiveSpeech(self._received)
+            self._speech = LiveSpeech(self._exchange.received)
             self._exchange.plan(self._speech)
         block = self._resampler.push(samples)
-        self._received += len(samples)
+        self._exchange.advance(len(samples))
         self._exchange.add(self._speech, block)
-        self._pace.hear(self._received)
+        self._pace.hear(self._exchange.received)
 
     def _end_speech(self) -> None:
         if self._speech is not None and self._resampler is not None:
             self._exchange.end(self._speech, self._resampler.flush())
-            self._pace.end_speech(self._received)
+            self._pace.end_speech(self._exchange.received)
         self._speech = self._resampler = None
 
     def _run(self) -> None:
@@ -283,8 +316,11 @@ class LiveSession:
                 act = self._exchange.next_act()
                 if act is None:
                     break
+                if isinstance(act, LiveText):
+                    self._texts.say(act, self._speak)
+                    continue
                 if isinstance(act, LiveSpeech):
-                    self._speak(act)
+                    self._speak(act, self._exchange.blocks(act))
                     continue
                 if isinstance(act, Interrupted):  # what was taken back, a decoder has not seen
                     self._pictures.begin_anew()
@@ -302,7 +338,7 @@ class LiveSession:
             sent = self._pictures.at_rest(self._options.start_frame + self._exchange.pictures)
             picture = LivePicture(
                 index=0,  # as of any other
-                start_sample=self._received,
+                start_sample=self._exchange.received,
                 duration_samples=0,
                 avatar_frame=sent.avatar_frame,
                 data=sent.data,
@@ -313,11 +349,15 @@ class LiveSession:
             # One who takes no pictures is not owed them afterwards.
             due_s = max(due_s + 1 / FRAME_RATE_HZ, time.monotonic())
 
-    def _speak(self, speech: LiveSpeech) -> None:
-        """Give the pictures of a speech."""
+    def _speak(self, speech: LiveSpeech, sound: Iterator[Samples]) -> bool:
+        """Give the pictures of a speech.
+
+        Returns:
+            Whether all of them were wanted.
+        """
         # The avatar takes one step a picture, whoever speaks and however often.
         start_frame = self._options.start_frame + self._exchange.pictures
-        pictures = self._pictures.of(self._exchange.blocks(speech), start_frame)
+        pictures = self._pictures.of(sound, start_frame)
         try:
             for sent in pictures:
                 picture = self._picture(speech, sent)
@@ -326,8 +366,9 @@ class LiveSession:
                 for event in events:
                     with self._pace.resting():
                         self._exchange.give(event, speech)
+            return not speech.forgotten
         except ForgottenError:
-            pass
+            return False
         finally:
             self._exchange.done_with(speech)  # ends the wait for its sound, so that closing can
             pictures.close()

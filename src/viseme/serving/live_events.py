@@ -12,7 +12,10 @@ __all__ = [
     "LiveEvent",
     "LivePicture",
     "LiveReady",
+    "LiveSound",
     "PicturesChanged",
+    "Refused",
+    "Saying",
     "SpeechEnded",
 ]
 
@@ -33,6 +36,14 @@ class LiveReady:
     """What browsers call the codec of a stream of video; empty of single pictures."""
     idle_timeout_s: float
     """How long nothing may go either way before the session ends."""
+    voices: tuple[str, ...] = ()
+    """By which texts can be said, that which is taken where none is asked for first."""
+    text_characters: int = 0
+    """How long a text may be."""
+    sent_rate_hz: int = 0
+    """Samples a second that come of the sound which is sent, once it is decoded."""
+    skip_samples: int = 0
+    """How many of these come before a text's first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,37 @@ class LivePicture:
     """The picture, encoded."""
     is_key: bool = True
     """Whether decoding can begin with it, as with any single picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """A text begins to be said."""
+
+    start_sample: int
+    """The position of its first sample."""
+    voice: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSound:
+    """Sound of a text; it comes before the pictures of its time."""
+
+    index: int
+    """Its number among the session's sounds, from 0."""
+    start_sample: int
+    duration_samples: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A text is not said, or not to its end."""
+
+    code: str
+    """The name of a gRPC status."""
+    text: str
+    next_sample: int = 0
+    """How much sound there is until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,4 +146,14 @@ class Closing:
     """How much sound had come until then."""
 
 
-LiveEvent: TypeAlias = LivePicture | PicturesChanged | SpeechEnded | Interrupted | Behind | Closing
+LiveEvent: TypeAlias = (
+    LivePicture
+    | PicturesChanged
+    | LiveSound
+    | Saying
+    | Refused
+    | SpeechEnded
+    | Interrupted
+    | Behind
+    | Closing
+)

@@ -23,10 +23,14 @@ from viseme.serving.live_events import (
     Interrupted,
     LiveEvent,
     LivePicture,
+    LiveSound,
+    Refused,
+    Saying,
     SpeechEnded,
 )
+from viseme.serving.live_speech import LiveSpeech, LiveText
 
-__all__ = ["ACTS_AHEAD", "PICTURES_AHEAD", "Act", "ForgottenError", "LiveExchange", "LiveSpeech"]
+__all__ = ["ACTS_AHEAD", "PICTURES_AHEAD", "Act", "ForgottenError", "LiveExchange"]
 
 ACTS_AHEAD = 64
 """Speeches and answers that may wait: more than anyone says in half a minute."""
@@ -34,26 +38,15 @@ PICTURES_AHEAD = 2
 """One that is being sent has been taken; another may wait, and one more keeps the renderer busy."""
 
 
+_TAKEN_BACK = (LivePicture, LiveSound, Saying, Behind)
+"""What an interrupt takes back; answers are given."""
+
+
 class ForgottenError(Exception):
     """The way out of the pipeline for a speech of which nothing more is wanted."""
 
 
-class LiveSpeech:
-    """A stretch of sound that is one to the network. What changes is the exchange's."""
-
-    def __init__(self, start_sample: int) -> None:
-        self.start_sample = start_sample
-        """The position of its first sample, in those of the client."""
-        self.late = False
-        """It began after the client was told that the server ends."""
-        self.blocks: deque[Samples] = deque()
-        self.ended = False
-        """No more sound belongs to it."""
-        self.forgotten = False
-        """Nothing more of it is wanted."""
-
-
-Act: TypeAlias = LiveSpeech | SpeechEnded | Interrupted | None
+Act: TypeAlias = LiveSpeech | SpeechEnded | Interrupted | Refused | None
 """What a session does next; None is the end."""
 
 
@@ -73,7 +66,10 @@ class LiveExchange:
         self._speaking: LiveSpeech | None = None
         self._samples = 0
         self._events: deque[LiveEvent] = deque()
-        self._pictures_taken = 0
+        self._pictures_taken = self._sounds_taken = 0
+        self._received = 0
+        self.interrupts = 0
+        """How many there were."""
         self._moved_s = time.monotonic()
         self._draining = False
         self._finished = False
@@ -86,7 +82,36 @@ class LiveExchange:
         """Whether nothing more will come of it."""
         return self._closed or self._error is not None
 
+    @property
+    def received(self) -> int:
+        """How much sound there is so far on the time line, in the client's samples."""
+        return self._received
+
+    def advance(self, samples: int, text: LiveText | None = None) -> int:
+        """Give sound its place on the time line: the position of its first sample.
+
+        Args:
+            samples: how many.
+            text: of which they are; the client's own if None.
+
+        Raises:
+            ForgottenError: the text is forgotten: the line stands where it stood then.
+        """
+        with self._changed:
+            if text is not None and (text.forgotten or self.over):
+                raise ForgottenError
+            start = self._received
+            self._received += samples
+            return start
+
     # For who hands in.
+
+    @property
+    def texts(self) -> int:
+        """How many texts are being said, or wait for it."""
+        with self._changed:
+            acts = (self._speaking, *self._acts)
+            return sum(isinstance(act, LiveText) and not act.forgotten for act in acts)
 
     def hear(self) -> None:
         """Note that the client is there."""
@@ -121,8 +146,9 @@ class LiveExchange:
             for act in (self._speaking, *self._acts):
                 if isinstance(act, LiveSpeech):
                     self._forget(act)
+            self.interrupts += 1
             self._acts = deque(act for act in self._acts if not isinstance(act, LiveSpeech))
-            self._events = deque(e for e in self._events if not isinstance(e, LivePicture | Behind))
+            self._events = deque(e for e in self._events if not isinstance(e, _TAKEN_BACK))
             self._changed.notify_all()
 
     # For who takes.
@@ -146,6 +172,9 @@ class LiveExchange:
             if isinstance(event, LivePicture):
                 event = replace(event, index=self._pictures_taken)
                 self._pictures_taken += 1
+            elif isinstance(event, LiveSound):
+                event = replace(event, index=self._sounds_taken)
+                self._sounds_taken += 1
             elif isinstance(event, Interrupted | SpeechEnded):
                 event = replace(event, next_index=self._pictures_taken)
             return event
@@ -191,6 +220,11 @@ class LiveExchange:
             self._speaking = act if isinstance(act, LiveSpeech) else None
             self._changed.notify_all()
             return act
+
+    def pause(self, text: LiveText, seconds: float) -> None:
+        """Wait, for as long as a text is wanted."""
+        with self._changed:
+            self._changed.wait_for(lambda: text.forgotten or self.over, seconds)
 
     def blocks(self, speech: LiveSpeech) -> Iterator[Samples]:
         """Give the sound of a speech as it comes: float32 [n], 16 kHz mono.
@@ -272,6 +306,7 @@ class LiveExchange:
         with self._changed:
             if not self.over:
                 self._error = error
+            self._hush()
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -279,6 +314,7 @@ class LiveExchange:
         with self._changed:
             self._closed = True
             self._error = None
+            self._hush()
             self._changed.notify_all()
 
     # With the lock held.
@@ -303,6 +339,13 @@ class LiveExchange:
         speech.forgotten = True
         self._samples -= sum(len(block) for block in speech.blocks)
         speech.blocks.clear()
+        if isinstance(speech, LiveText):
+            speech.stop.set()
+
+    def _hush(self) -> None:
+        """Have whoever speaks stop, now that all is over."""
+        if isinstance(self._speaking, LiveText):
+            self._speaking.stop.set()
 
     def _wait_for_client(self, is_ready: Callable[[], bool]) -> None:
         self._wait_for(is_ready, self._idle)
@@ -332,5 +375,6 @@ class LiveExchange:
         error = DeadlineError(text)
         if not self.over:
             self._error = error
+        self._hush()
         self._changed.notify_all()
         return error

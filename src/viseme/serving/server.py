@@ -25,6 +25,7 @@ from viseme.serving.scheduler import RunReport
 from viseme.serving.tensor_desk import TensorDesk
 from viseme.serving.tokens import Tokens
 from viseme.serving.tracing import open_tracer
+from viseme.voices import Speaker, VoiceSettings, find_speaker
 
 __all__ = ["Server", "ServerReport"]
 
@@ -50,6 +51,8 @@ class ServerReport:
     """As they are in force."""
     seconds: float
     """What starting took."""
+    speaker: Speaker | None = None
+    """Says texts, if there is anything to speak with."""
 
 
 class Server:
@@ -86,6 +89,7 @@ class Server:
         Raises:
             ConfigError: an address is taken.
             MissingExtraError: traces are wanted, and OpenTelemetry is not installed.
+            VoiceError: the synthesizer that is named is not there.
             VisemeError: as `Cast`.
         """
         start_s = time.monotonic()
@@ -94,6 +98,7 @@ class Server:
             for door in self._doors:
                 addresses.update(door.bind())
                 stack.callback(door.close, 0.0)
+            speaker = _speaker(self._config)  # before all that takes longer
             self._cast = stack.enter_context(Cast(_cast_options(self._config), self._on_run))
             self._admission = self._make_admission()
             self._metrics = self._make_metrics()
@@ -103,6 +108,7 @@ class Server:
                 cast=self._cast,
                 desk=Desk(self._admission, self._tokens, self._metrics, tracer),
                 tensors=TensorDesk(self._cast, self._metrics.frame_composed),
+                speaker=speaker,
             )
             for door in self._doors:
                 door.open(house)
@@ -113,6 +119,7 @@ class Server:
             self._cast.report.generators,
             self._admission.limits,
             time.monotonic() - start_s,
+            speaker,
         )
         event(_log, "the server is ready", seconds=round(self.report.seconds, 3))
         return self
@@ -183,6 +190,22 @@ class Server:
                 frames_per_s=report.batching.frames_per_s,
             )
         return metrics
+
+
+def _speaker(config: ServerConfig) -> Speaker | None:
+    """Find what says texts.
+
+    Raises:
+        VoiceError: what the configuration names is not there, or does not work.
+    """
+    speech = config.speech
+    return find_speaker(
+        speech.synthesizer,
+        voice=speech.voice or "",
+        settings=VoiceSettings(speech.models, speech.timeout_s),
+        text_characters=speech.text_characters,
+        sound_s=speech.sound_s,
+    )
 
 
 def _cast_options(config: ServerConfig) -> CastOptions:

@@ -23,10 +23,12 @@ from viseme.serving.config.values import (
     OptionalSize,
     Origin,
     Place,
+    Places,
     Seconds,
     Share,
     Size,
     VariableName,
+    VoiceName,
     Wait,
 )
 
@@ -38,6 +40,7 @@ __all__ = [
     "ListenConfig",
     "LogConfig",
     "ServerConfig",
+    "SpeechConfig",
     "TlsConfig",
     "TokenLimits",
     "TraceConfig",
@@ -53,7 +56,7 @@ def _back_end(value: str) -> str:
 
 
 BackendName = Annotated[str, AfterValidator(_back_end)]
-TokenName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
 
 class _Section(BaseModel):
@@ -167,6 +170,31 @@ class LimitsConfig(_Section):
         return self
 
 
+class SpeechConfig(_Section):
+    """What says the texts that clients of live streams send."""
+
+    synthesizer: Name = Field(
+        default="auto",
+        description="piper, espeak-ng, flite, the name of one that a package adds, or none; auto "
+        "takes the first of these three that is installed, piper only with models.",
+    )
+    voice: VoiceName = Field(
+        default=None,
+        description="The voice where a client asks for none; the synthesizer's first when not set.",
+    )
+    models: Places = Field(
+        default=(), description="Piper's voices: .onnx files, each with its .onnx.json beside it."
+    )
+    text_characters: Count = Field(default=1000, description="Length of one text.")
+    sound_s: Seconds = Field(
+        default=180, description="Length of the sound of one text, in seconds."
+    )
+    timeout_s: Seconds = Field(
+        default=20,
+        description="How long a synthesizer may give no sound before it is ended, in seconds.",
+    )
+
+
 class TlsConfig(_Section):
     """TLS on all doors: with a certificate and its key it is on."""
 
@@ -216,7 +244,7 @@ class AuthConfig(_Section):
         default=None,
         description="Name of an environment variable that holds `name:token`, separated by commas.",
     )
-    limits: Mapping[TokenName, TokenLimits] = Field(
+    limits: Mapping[Name, TokenLimits] = Field(
         default={},
         description='Limits of single tokens: { "name" = { requests = 4, streams = 1 } }.',
     )
@@ -279,6 +307,7 @@ class ServerConfig(_Section):
     listen: ListenConfig = ListenConfig()
     engine: EngineConfig = EngineConfig()
     limits: LimitsConfig = LimitsConfig()
+    speech: SpeechConfig = SpeechConfig()
     tls: TlsConfig = TlsConfig()
     auth: AuthConfig = AuthConfig()
     cors: CorsConfig = CorsConfig()

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
@@ -27,17 +27,21 @@ __all__ = [
     "OptionalSize",
     "Origin",
     "Place",
+    "Places",
     "Seconds",
     "Share",
     "Size",
     "VariableName",
+    "VoiceName",
     "Wait",
 ]
 
+_T = TypeVar("_T", str, Path)
 _DAY_S: Final = 86_400
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
+_VOICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}", re.ASCII)
 _SIZE = re.compile(r"([0-9]{1,15}) ?(B|[kMG]B|[KMG]iB)?", re.ASCII)
 _UNITS = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _A_SIZE = "a number of bytes, such as 268435456 or 256MiB"
@@ -124,6 +128,13 @@ def _place(value: object) -> Path | None:
         raise ValueError("a path whose ~ is a user of this machine") from error
 
 
+def _a_place(value: object) -> Path:
+    place = _place(value)
+    if place is None:
+        raise ValueError("the path of a file")
+    return place
+
+
 def _avatar(value: str) -> str:
     """Leave a name as it is, and make a folder's path absolute."""
     if not value or not _can_be_written(value):
@@ -131,7 +142,7 @@ def _avatar(value: str) -> str:
     return str(_place(value)) if "/" in value or value.startswith("~") else value
 
 
-def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
+def _each_once(values: tuple[_T, ...]) -> tuple[_T, ...]:
     if len(set(values)) != len(values):
         raise ValueError("a list that has nothing twice")
     return values
@@ -179,6 +190,12 @@ def _is_url(value: str, *, paths: tuple[str, ...] | None = None) -> bool:
     )
 
 
+def _voice(value: str) -> str:
+    if not _VOICE.fullmatch(value):
+        raise ValueError("the name of a voice, such as slt, en-us or en_US-amy-medium")
+    return value
+
+
 def _variable(value: str) -> str:
     if not _VARIABLE.fullmatch(value):
         raise ValueError("the name of an environment variable, not a token")
@@ -211,6 +228,11 @@ OptionalSize = Annotated[Size | None, BeforeValidator(_none_if_empty)]
 Share = Annotated[float, BeforeValidator(_no_truth), Field(gt=0, le=1, allow_inf_nan=False)]
 Wait = Annotated[float, BeforeValidator(_no_truth), Field(ge=0, le=1, allow_inf_nan=False)]
 Place = Annotated[Path | None, BeforeValidator(_place), Anchor(names_too=True)]
+Places = Annotated[
+    tuple[Annotated[Path, BeforeValidator(_a_place)], ...],
+    AfterValidator(_each_once),
+    Anchor(names_too=True),
+]
 AvatarNames = Annotated[
     tuple[Annotated[str, AfterValidator(_avatar)], ...],
     AfterValidator(_each_once),
@@ -222,4 +244,7 @@ Endpoint = Annotated[
 ]
 VariableName = Annotated[
     Annotated[str, AfterValidator(_variable)] | None, BeforeValidator(_none_if_empty)
+]
+VoiceName = Annotated[
+    Annotated[str, AfterValidator(_voice)] | None, BeforeValidator(_none_if_empty)
 ]

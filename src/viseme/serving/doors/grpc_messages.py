@@ -17,6 +17,7 @@ from viseme.serving.live_events import (
     LivePicture,
     LiveReady,
     PicturesChanged,
+    SpeechEnded,
 )
 from viseme.serving.live_pictures import LiveVideo
 from viseme.serving.pictures import JPEG_QUALITY, PictureFormat, PictureOptions
@@ -215,6 +216,7 @@ def event_message(event: LiveEvent) -> v1.LiveResponse:
         kind = v1.NOTICE_KIND_CLOSING
         notice = v1.LiveNotice(kind=kind, text=event.text, sample=event.next_sample)
         return v1.LiveResponse(notice=notice)
+    assert isinstance(event, SpeechEnded | Interrupted), "no text is said on a call"
     following = {"next_sample": event.next_sample, "next_index": event.next_index}
     if isinstance(event, Interrupted):
         return v1.LiveResponse(interrupted=v1.Interrupted(**following))

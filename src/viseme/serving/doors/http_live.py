@@ -30,18 +30,20 @@ from viseme.serving.doors.live_words import (
     Interrupt,
     KeyFrame,
     Ping,
+    Say,
     Stats,
     error_words,
     event_words,
     media_message,
     parse_word,
     ready_words,
+    sound_message,
 )
 from viseme.serving.house import House
 from viseme.serving.job import Lane
 from viseme.serving.job_queue import stopping
 from viseme.serving.live import LiveOptions, LiveSession
-from viseme.serving.live_events import Interrupted, LivePicture
+from viseme.serving.live_events import Interrupted, LivePicture, LiveSound
 from viseme.serving.live_flow import LiveFlow
 from viseme.serving.outbox import Outbox
 
@@ -152,11 +154,12 @@ class _Conversation:
                 start_frame=hello.start_frame,
                 behind_samples=hello.behind_samples,
                 rests=hello.rest,
+                sound_back=hello.sent_sound,
                 stall_s=self._stall_s,
             )
             rendering = RenderOptions(latency=Latency(hello.latency))
             renderer = house.cast.renderer(name, rendering, lane=Lane.LIVE)
-            session = LiveSession(renderer, options, house.desk.metrics)
+            session = LiveSession(renderer, options, house.desk.metrics, house.speaker)
             with ThreadPoolExecutor(2, thread_name_prefix="viseme-socket") as threads:
                 loop = asyncio.get_running_loop()
                 await loop.run_in_executor(threads, session.__enter__)
@@ -206,6 +209,8 @@ class _Conversation:
             if isinstance(word, Interrupt):
                 await loop.run_in_executor(threads, session.interrupt)
                 await flow.outbox.forget_pictures()
+            elif isinstance(word, Say):
+                await loop.run_in_executor(threads, session.say, word.text, word.voice)
             elif isinstance(word, End):
                 await loop.run_in_executor(threads, session.end_of_speech)
             elif isinstance(word, KeyFrame):
@@ -252,6 +257,9 @@ class _Conversation:
         while (event := await loop.run_in_executor(threads, session.take)) is not None:
             if isinstance(event, LivePicture):
                 await outbox.put(media_message(event), event)
+                continue
+            if isinstance(event, LiveSound):
+                await outbox.put(sound_message(event))
                 continue
             if isinstance(event, Interrupted):  # what was being put then is forgotten, too
                 await outbox.forget_pictures()

@@ -16,9 +16,13 @@ from viseme.serving.live_events import (
     LiveEvent,
     LivePicture,
     LiveReady,
+    LiveSound,
     PicturesChanged,
+    Refused,
+    Saying,
 )
 from viseme.serving.live_pictures import LiveVideo
+from viseme.serving.live_voice import SoundBack
 from viseme.serving.opus_sound import OpusSound
 from viseme.serving.picture_size import PictureSize
 from viseme.serving.pictures import PictureFormat, PictureOptions
@@ -32,6 +36,7 @@ __all__ = [
     "Interrupt",
     "KeyFrame",
     "Ping",
+    "Say",
     "Stats",
     "Word",
     "error_words",
@@ -39,13 +44,15 @@ __all__ = [
     "media_message",
     "parse_word",
     "ready_words",
+    "sound_message",
 ]
 
 VERSION: Final = 1
 
 MEDIA_HEADER: Final = struct.Struct("<BBHIQI")
-"""Kind, flags, nothing, sequence, start and duration in samples; then the picture."""
+"""Kind, flags, nothing, sequence, start and duration in samples; then the picture or the sound."""
 VIDEO: Final = 1
+SOUND: Final = 2
 KEY_FRAME: Final = 1
 AT_REST: Final = 2
 
@@ -84,6 +91,7 @@ class Hello(_Said):
     behind_samples: int = Field(default=0, ge=0, lt=2**31)
     rest: bool = True
     latency: Literal["exact", "low"] = "exact"
+    sound_back: Literal["none", "s16", "opus"] = "s16"
     token: str = Field(default="", max_length=1024)
 
     @property
@@ -97,6 +105,11 @@ class Hello(_Said):
         if sound.format == "opus":
             return OpusSound(sound.rate_hz, sound.channels)
         return RawSound(sound.rate_hz, sound.channels, _FORMATS[sound.format])
+
+    @property
+    def sent_sound(self) -> SoundBack:
+        """How the sound of texts is wanted."""
+        return SoundBack(self.sound_back)
 
     @property
     def pictures(self) -> PictureOptions | LiveVideo:
@@ -119,6 +132,14 @@ class Interrupt(_Said):
     """What was being said is taken back."""
 
     type: Literal["interrupt"]
+
+
+class Say(_Said):
+    """A text is to be said."""
+
+    type: Literal["say"]
+    text: str
+    voice: str = Field(default="", max_length=128)
 
 
 class End(_Said):
@@ -146,7 +167,7 @@ class Stats(_Said):
     type: Literal["stats"]
 
 
-Word: TypeAlias = Hello | Interrupt | End | Ping | KeyFrame | Stats
+Word: TypeAlias = Hello | Interrupt | Say | End | Ping | KeyFrame | Stats
 
 _WORDS: Final[TypeAdapter[Word]] = TypeAdapter(Annotated[Word, Field(discriminator="type")])
 
@@ -183,18 +204,31 @@ def ready_words(avatar: str, ready: LiveReady) -> dict[str, Any]:
         "media_type": ready.media_type,
         "codec": ready.codec,
         "idle_timeout_s": ready.idle_timeout_s,
+        "voices": ready.voices,
+        "text_characters": ready.text_characters,
+        "sound_rate_hz": ready.sent_rate_hz,
+        "sound_skip_samples": ready.skip_samples,
     }
 
 
 def event_words(event: LiveEvent) -> dict[str, Any]:
     """Say what happens between pictures."""
-    assert not isinstance(event, LivePicture), "a picture is a binary message"
+    assert not isinstance(event, LivePicture | LiveSound), "these are binary messages"
     if isinstance(event, Behind):
         return {
             "type": "behind",
             "text": event.text,
             "start_sample": event.start_sample,
             "late_samples": event.late_samples,
+        }
+    if isinstance(event, Saying):
+        return {"type": "saying", "start_sample": event.start_sample, "voice": event.voice}
+    if isinstance(event, Refused):
+        return {
+            "type": "refused",
+            "code": event.code,
+            "message": event.text,
+            "next_sample": event.next_sample,
         }
     if isinstance(event, PicturesChanged):
         return {
@@ -229,3 +263,11 @@ def media_message(picture: LivePicture) -> bytes:
         picture.duration_samples,
     )
     return header + picture.data
+
+
+def sound_message(sound: LiveSound) -> bytes:
+    """Put the header before sound."""
+    header = MEDIA_HEADER.pack(
+        SOUND, 0, 0, sound.index & 0xFFFFFFFF, sound.start_sample, sound.duration_samples
+    )
+    return header + sound.data
