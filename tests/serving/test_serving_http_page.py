@@ -38,7 +38,8 @@ def test_the_page_loads_nothing_that_is_not_there(service: Service) -> None:
         )
         found = re.findall(r'(?:from|URL\()\s*"(?:\./)?(\w+\.js)"', script.body.decode())
         scripts |= {f"/web/{name}" for name in found} - seen
-    assert seen == {f"/web/{name}.js" for name in ("page", "embed", "line", "screen", "microphone")}
+    names = ("page", "text", "embed", "line", "screen", "microphone", "voice")
+    assert seen == {f"/web/{name}.js" for name in names}
     assert service("GET", "/web/example.flac").body.startswith(b"fLaC")
 
 

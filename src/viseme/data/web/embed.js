@@ -3,16 +3,18 @@
  *
  * Attributes: `src` (the socket; that of the page's own server without it), `avatar`, `token`,
  * `latency` (`exact`, or `low` for pictures sooner, which are a little less exact).
- * Methods: `speak(samples, rate)`, `speakFile(file)`, `listen()`, `interrupt()`, `record()`,
- * `connect()`, `disconnect()`. Properties: `muted`, `echo` (the microphone is heard, with the
+ * Methods: `speak(samples, rate)`, `speakFile(file)`, `say(text, voice)`, `listen()`, `interrupt()`,
+ * `record()`, `connect()`, `disconnect()`. Properties: `muted`, `echo` (the microphone is heard, with the
  * pictures). Events: `state` (detail: `connecting`, `resting`, `speaking`, `listening`, `lost`,
- * `closed`), `fault` (a sentence) and `stats`.
+ * `closed`), `fault` (a sentence), `voices` (by which texts can be said; none where the server has
+ * nothing to speak with) and `stats`.
  *
  * @typedef {import("./line.js").Picture} Picture
  * @typedef {import("./line.js").Words} Words
  * @typedef {object} Speech what is being said
  * @property {number} start the position of its first sample on the line
- * @property {Float32Array | null} samples all of it; null of the microphone
+ * @property {Float32Array | null} samples all of it; null of the microphone, and of texts
+ * @property {Voice | null} voice what says it, if it is texts
  * @property {number} sent how much of it has been sent
  * @property {number} heard how much had been heard when the line was lost
  * @property {boolean} complete whether the server knows that it has all
@@ -23,6 +25,7 @@
 
 import { Line, VERSION } from "./line.js";
 import { Screen, decodesVideo } from "./screen.js";
+import { SoundReader, Voice, wantedSound } from "./voice.js";
 
 const PIECE_S = 0.04;
 /** How far ahead of what is heard a file is sent: an interrupt has as much to forget. */
@@ -63,6 +66,16 @@ export class VisemeAvatar extends HTMLElement {
     this.position = 0;
     this.lookahead_s = 0.5;
     this.isForgetting = false;
+    /** Interrupts that were not answered, and where the line stood at the last of them. */
+    this.interrupts = 0;
+    this.interruptedAt = 0;
+    /** @type {{text: string, voice: string, end: number | null}[]} not heard to their end */
+    this.texts = [];
+    /** @type {string[]} by which texts can be said */
+    this.voices = [];
+    this.textCharacters = 0;
+    /** @type {SoundReader | null} */
+    this.reader = null;
     this.state = "closed";
     this.isMuted = false;
     this.hasEcho = false;
@@ -127,6 +140,7 @@ export class VisemeAvatar extends HTMLElement {
       avatar: this.getAttribute("avatar") ?? "",
       token: this.getAttribute("token") ?? "",
       latency: this.getAttribute("latency") ?? "exact",
+      sound_back: wantedSound(sound.sampleRate),
       codec: decodesVideo ? "h264" : "jpeg",
       sound: { rate_hz: sound.sampleRate, channels: 1, format: "s16" },
     };
@@ -141,6 +155,7 @@ export class VisemeAvatar extends HTMLElement {
     this.screen.onShown = () => this.#noteShown();
     line.addEventListener("ready", (event) => this.#begin(detail(event)));
     line.addEventListener("picture", (event) => this.#take(detail(event)));
+    line.addEventListener("sound", (event) => this.#hearSound(detail(event)));
     line.addEventListener("words", (event) => this.#hear(detail(event)));
     line.addEventListener("refused", (event) => this.#tell("fault", detail(event).message));
     line.addEventListener("lost", (event) => this.#lose(detail(event).retryMs));
@@ -192,6 +207,20 @@ export class VisemeAvatar extends HTMLElement {
     await this.speak(mono(decoded));
   }
 
+  /**
+   * Say a text, after those that are being said; anything else that is said is broken off. While the
+   * line is lost it waits.
+   * @param {string} text
+   * @param {string} voice one of `voices`; the first without it
+   */
+  async say(text, voice = "") {
+    await this.sound.resume();
+    if (!this.line) return;
+    if (this.microphone || (this.speech && !this.speech.voice)) this.interrupt();
+    this.texts.push({ text, voice, end: null });
+    if (this.line.isReady) this.#sendText(text, voice);
+  }
+
   /** Let the avatar say what the microphone hears, until `interrupt`. */
   async listen() {
     await this.sound.resume();
@@ -230,6 +259,8 @@ export class VisemeAvatar extends HTMLElement {
     this.#hush();
     if (wasSpeaking && this.line?.isReady) {
       this.isForgetting = true;
+      this.interrupts += 1;
+      this.interruptedAt = this.position;
       this.screen?.clear();
       this.line.say({ type: "interrupt" });
     }
@@ -265,6 +296,16 @@ export class VisemeAvatar extends HTMLElement {
     this.position = 0;
     this.sentAt = [];
     this.isForgetting = false;
+    this.interrupts = 0;
+    this.voices = ready.voices;
+    this.textCharacters = ready.text_characters;
+    this.reader?.clear();
+    this.reader = new SoundReader(
+      wantedSound(this.sound.sampleRate),
+      ready.sound_skip_samples,
+      (sound) => this.#play(sound),
+    );
+    this.#tell("voices", ready.voices);
     this.lookahead_s = ready.lookahead_samples / this.sound.sampleRate;
     this.screen?.begin(ready.codec, ready.width, ready.height);
     this.canvas.setAttribute("aria-label", `The avatar ${ready.avatar}`);
@@ -272,6 +313,10 @@ export class VisemeAvatar extends HTMLElement {
     if (this.microphone) {
       this.speech = null; // begun again with the next piece
       this.#enter("listening");
+    } else if (this.texts.length > 0) {
+      // A text that was not heard to its end is said again.
+      this.speech = null;
+      for (const { text, voice } of this.texts) this.#sendText(text, voice);
     } else if (speech?.samples) {
       // The line was lost in the middle: go on with what was not heard yet.
       this.#say(speech.samples.subarray(speech.heard));
@@ -294,7 +339,10 @@ export class VisemeAvatar extends HTMLElement {
 
   /** @param {Words} words */
   #hear(words) {
-    if (words.type === "interrupted") this.isForgetting = false;
+    if (words.type === "interrupted") this.#goOn(words.next_sample);
+    else if (words.type === "saying" && !this.isForgetting) this.#beginText(words.start_sample);
+    else if (words.type === "refused") this.#endText(words);
+    else if (words.type === "ended" && this.texts.length > 0) this.#endText(words);
     else if (words.type === "ended" && this.speech && !this.isForgetting) this.speech.over = true;
     else if (words.type === "video") this.screen?.change(words.codec);
     else if (words.type === "closing") this.#tell("fault", words.text);
@@ -304,7 +352,9 @@ export class VisemeAvatar extends HTMLElement {
   #take(picture) {
     if (this.isForgetting) return;
     const speech = this.speech;
-    if (!picture.atRest && speech) {
+    if (!picture.atRest && speech?.voice) {
+      this.#speakAlong(speech, picture);
+    } else if (!picture.atRest && speech) {
       const late = this.#heard() - this.#dueAt(picture);
       if (speech.base === null) this.#start(speech, picture, CUSHION_S);
       else if (late > LATE_S) this.#wait(speech, picture, late);
@@ -332,6 +382,7 @@ export class VisemeAvatar extends HTMLElement {
     this.speech = {
       start: this.position,
       samples,
+      voice: null,
       sent: 0,
       heard: 0,
       complete: false,
@@ -380,9 +431,111 @@ export class VisemeAvatar extends HTMLElement {
     }
   }
 
+  /**
+   * @param {string} text
+   * @param {string} voice
+   */
+  #sendText(text, voice) {
+    this.line?.say({ type: "say", text, ...(voice && { voice }) });
+    this.speech ??= {
+      start: NaN, // known when its turn has come
+      samples: null,
+      voice: new Voice(this.sound, /** @type {GainNode} */ (this.volume)),
+      sent: 0,
+      heard: 0,
+      complete: true,
+      over: false,
+      base: null,
+      source: null,
+    };
+    this.#enter("speaking");
+  }
+
+  /** @param {number} position where the text begins; it goes on where another one ends */
+  #beginText(position) {
+    this.reader?.begin();
+    const speech = this.speech;
+    if (speech?.voice && Number.isNaN(speech.start)) {
+      speech.start = position;
+      speech.voice.end = position;
+    }
+  }
+
+  /** @param {Words} words `ended` or `refused` */
+  #endText(words) {
+    if (this.isForgetting) return;
+    if (words.type === "refused") this.#tell("fault", words.message);
+    this.reader?.end();
+    this.position = words.next_sample;
+    const text = this.texts.find(({ end }) => end === null);
+    if (text) text.end = words.next_sample;
+  }
+
+  /** @param {import("./voice.js").Message} message of sound of a text */
+  #hearSound(message) {
+    if (!this.isForgetting) this.reader?.add(message);
+  }
+
+  /** @param {import("./voice.js").Sound} sound of a text */
+  #play(sound) {
+    const speech = this.speech;
+    if (!speech?.voice) return;
+    speech.voice.add(sound);
+    this.#follow(speech, speech.voice);
+  }
+
+  /**
+   * Let what is heard of a text begin with its first picture, and wait where one is late.
+   * @param {Speech} speech
+   * @param {Picture} picture
+   */
+  #speakAlong(speech, picture) {
+    const voice = /** @type {Voice} */ (speech.voice);
+    const late = this.#heard() - this.#dueAt(picture);
+    if (speech.base === null) voice.begin(picture.start, CUSHION_S);
+    else if (late > LATE_S) voice.wait(late + WAIT_S);
+    this.#follow(speech, voice);
+  }
+
+  /**
+   * @param {Speech} speech
+   * @param {Voice} voice
+   */
+  #follow(speech, voice) {
+    if (voice.zero !== null) speech.base = voice.zero + speech.start / this.sound.sampleRate;
+  }
+
+  /**
+   * Notice which texts have been heard, and the end of the last one.
+   * @param {Speech} speech
+   */
+  #hearTexts({ base, start, voice }) {
+    const sounds = base !== null;
+    const heard = sounds ? start + (this.#heard() - base) * this.sound.sampleRate : 0;
+    const isSilent = voice?.pieces.length === 0; // there was nothing to be heard
+    this.texts = this.texts.filter(({ end }) => end === null || (end > heard && !isSilent));
+    if (this.texts.length > 0) return;
+    this.speech = null;
+    this.#enter("resting");
+  }
+
+  /**
+   * The server has forgotten what it was to forget: from there on is what was sent since.
+   * @param {number} position
+   */
+  #goOn(position) {
+    this.interrupts -= 1;
+    if (this.interrupts > 0) return;
+    this.isForgetting = false;
+    const shift = position - this.interruptedAt;
+    this.position += shift;
+    if (this.speech && !this.speech.voice) this.speech.start += shift;
+  }
+
   /** Send what is due of a file, and notice its end. */
   #feed() {
     const speech = this.speech;
+    if (speech?.voice && this.line?.isReady) this.#hearTexts(speech);
     if (!speech?.samples || !this.line?.isReady) return;
     const rate = this.sound.sampleRate;
     const piece = Math.round(PIECE_S * rate);
@@ -426,6 +579,7 @@ export class VisemeAvatar extends HTMLElement {
       this.speech = {
         start: this.position,
         samples: null,
+        voice: null,
         sent: 0,
         heard: 0,
         complete: false,
@@ -452,9 +606,12 @@ export class VisemeAvatar extends HTMLElement {
   #hush() {
     this.#pauseSource();
     this.speech = null;
+    this.reader?.clear();
+    this.texts = [];
   }
 
   #pauseSource() {
+    this.speech?.voice?.stop();
     const source = this.speech?.source;
     if (source && this.speech) {
       source.stop();

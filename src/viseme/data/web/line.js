@@ -13,6 +13,7 @@
 
 export const VERSION = 1;
 const HEADER_BYTES = 20;
+const SOUND = 2;
 const KEY_FRAME = 1;
 const AT_REST = 2;
 const BACK_OFF_MS = [500, 1000, 2000, 4000, 8000];
@@ -37,7 +38,7 @@ export function readPicture(message) {
 
 /**
  * Events: `ready`, `lost` (with `retryMs`, or null where it is of no use to try again), `refused`
- * (an error of the server), `words` and `picture`; each has its subject in `detail`.
+ * (an error of the server), `words`, `picture` and `sound`; each has its subject in `detail`.
  */
 export class Line extends EventTarget {
   /**
@@ -101,7 +102,8 @@ export class Line extends EventTarget {
   #hear(data) {
     if (typeof data !== "string") {
       this.received += data.byteLength;
-      this.#tell("picture", readPicture(data));
+      const isSound = new DataView(data).getUint8(0) === SOUND; // whose header has the same places
+      this.#tell(isSound ? "sound" : "picture", readPicture(data));
       return;
     }
     const words = /** @type {Words} */ (JSON.parse(data));

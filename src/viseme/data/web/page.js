@@ -1,6 +1,7 @@
 /** The page: buttons and figures around the avatar. */
 
 import { VisemeAvatar } from "./embed.js";
+import { offerTexts } from "./text.js";
 
 const STATES = {
   connecting: "Connecting",
@@ -72,6 +73,7 @@ listen.onclick = () => {
   if (avatar.state === "listening") avatar.interrupt();
   else void avatar.listen();
 };
+offerTexts(avatar, complain);
 interrupt.onclick = () => avatar.interrupt();
 part("choose").onclick = () => file.click();
 file.onchange = () => {
