@@ -33,7 +33,14 @@ export class Screen {
     /** @type {VideoDecoder | null} */
     this.decoder = null;
     this.config = { codec: "", optimizeForLatency: true };
-    this.#forget();
+    /** @type {(Picture | {codec: string})[]} as they came, and where another stream begins */
+    this.waiting = [];
+    /** @type {Map<number, Picture>} being decoded, by their time stamp */
+    this.decoding = new Map();
+    /** @type {Shown[]} */
+    this.ready = [];
+    this.generation = 0;
+    this.needsKey = true;
     this.beat = requestAnimationFrame(() => this.#draw());
   }
 
@@ -62,11 +69,15 @@ export class Screen {
 
   /** Forget all that was not shown; the next picture must be a key frame. */
   clear() {
-    for (const { image } of this.ready ?? []) image.close();
+    for (const { image } of this.ready) image.close();
     for (const one of this.waiting) if ("codec" in one) this.config.codec = one.codec;
     if (this.decoder && this.decoder.state !== "closed") this.decoder.close();
     this.decoder = null;
-    this.#forget();
+    this.waiting = [];
+    this.decoding = new Map();
+    this.ready = [];
+    this.generation += 1;
+    this.needsKey = true;
   }
 
   /** @param {Picture} picture */
@@ -78,17 +89,6 @@ export class Screen {
   end() {
     cancelAnimationFrame(this.beat);
     this.clear();
-  }
-
-  #forget() {
-    /** @type {(Picture | {codec: string})[]} as they came, and where another stream begins */
-    this.waiting = [];
-    /** @type {Map<number, Picture>} being decoded, by their time stamp */
-    this.decoding = new Map();
-    /** @type {Shown[]} */
-    this.ready = [];
-    this.generation = (this.generation ?? 0) + 1;
-    this.needsKey = true;
   }
 
   #decodeMore() {
