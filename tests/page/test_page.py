@@ -5,117 +5,25 @@ Screenshots of its states go to `out/page`, to be looked at.
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import soundfile
 
-from support.probes import window_painter
-from support.server_process import PATIENCE_S, addresses, drain, serving_process
+from support.page import (
+    PICTURES,
+    SECONDS,
+    free_port,
+    is_drawn,
+    of_avatar,
+    server,
+    until,
+    wait_for,
+)
 from support.slow_line import slow_line
-from support.speech import babble
-from support.tiny_avatar import make_avatar
 from viseme.serving.config import Address
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium")
-if CHROMIUM is None:
-    pytest.skip("chromium is not installed", allow_module_level=True)
-
-PICTURES = Path("out/page").absolute()
-PATIENCE_MS = 1000 * PATIENCE_S
-SECONDS = 3.0
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the server runs, and the sound that is spoken is."""
-    base = tmp_path_factory.mktemp("page")
-    make_avatar(base / "avatars" / "tiny", generator=window_painter)
-    soundfile.write(base / "speech.wav", babble(SECONDS, 48_000), 48_000)
-    return base
-
-
-@contextmanager
-def server(folder: Path, port: int) -> Iterator[str]:
-    environment = {**os.environ, "VISEME_AVATARS": str(folder / "avatars")}
-    where = f"127.0.0.1:{port}"
-    arguments = ("--avatar", "tiny", "--backend", "onnxruntime", "--json", "--http", where)
-    with serving_process(folder, environment, *arguments) as process:
-        drain(process)
-        yield f"http://{addresses(process)['http']}/"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A page of its own, of which nothing went wrong at the end."""
-    context = browser.new_context(
-        viewport={"width": 1000, "height": 900}, permissions=["microphone"]
-    )
-    faults: list[str] = []
-    opened = context.new_page()
-    opened.set_default_timeout(PATIENCE_MS)
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    yield opened
-    context.close()
-    assert faults == []
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(page: Any, state: str) -> None:
-    page.wait_for_selector(f"body[data-state={state}]")
-
-
-def of_avatar(page: Any, expression: str) -> Any:
-    return page.evaluate(
-        f"(() => {{ const a = document.querySelector('viseme-avatar'); return {expression}; }})()"
-    )
-
-
-def is_drawn(page: Any) -> bool:
-    """Tell whether there is anything on the canvas."""
-    return bool(
-        of_avatar(page, "a.canvas.getContext('2d').getImageData(9, 9, 1, 1).data[3] === 255")
-    )
-
-
-def until(page: Any, expression: str) -> None:
-    """Wait until something is so; the page allows no script of ours to wait in it."""
-    for _ in range(10 * PATIENCE_S):
-        if of_avatar(page, expression):
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(f"not so: {expression}")
+pytest_plugins = ["support.page_fixtures"]
 
 
 def test_it_shows_speaks_and_rests_again(page: Any, folder: Path) -> None:
