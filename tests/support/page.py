@@ -22,16 +22,17 @@ SECONDS = 3.0
 
 
 @contextmanager
-def server(folder: Path, port: int) -> Iterator[str]:
-    """Serve the avatar `tiny`, and give the page's address.
+def server(folder: Path, port: int, avatar: str = "tiny") -> Iterator[str]:
+    """Serve an avatar, and give the page's address.
 
     Args:
         folder: that of the fixture.
         port: 0 takes a free one.
+        avatar: the name of one in the folder.
     """
     environment = {**os.environ, "VISEME_AVATARS": str(folder / "avatars")}
     where = f"127.0.0.1:{port}"
-    arguments = ("--avatar", "tiny", "--backend", "onnxruntime", "--json", "--http", where)
+    arguments = ("--avatar", avatar, "--backend", "onnxruntime", "--json", "--http", where)
     with serving_process(folder, environment, *arguments) as process:
         drain(process)
         yield f"http://{addresses(process)['http']}/"

@@ -7,6 +7,8 @@
  */
 
 const DECODED_AHEAD = 6;
+/** What takes longer is no beat, but a page that had something else to do. */
+const LONGEST_BEAT_S = 0.05;
 
 /** Whether this browser can decode streams; else pictures are asked for as JPEG. */
 export const decodesVideo = "VideoDecoder" in globalThis;
@@ -41,7 +43,10 @@ export class Screen {
     this.ready = [];
     this.generation = 0;
     this.needsKey = true;
-    this.beat = requestAnimationFrame(() => this.#draw());
+    /** How long a beat of the screen is, in seconds. */
+    this.beatS = 1 / 60;
+    this.lastBeatMs = 0;
+    this.beat = requestAnimationFrame((ms) => this.#onBeat(ms));
   }
 
   /**
@@ -153,15 +158,25 @@ export class Screen {
     this.decoding.delete(key);
     this.ready.push({ picture, image });
     // A page that is not seen has no beat, and must not hold what it will never draw.
-    if (document.hidden) this.#draw(false);
+    if (document.hidden) this.#draw();
   }
 
-  #draw(again = true) {
-    if (again) this.beat = requestAnimationFrame(() => this.#draw());
+  /** @param {number} ms */
+  #onBeat(ms) {
+    this.beat = requestAnimationFrame((next) => this.#onBeat(next));
+    const lasted = (ms - this.lastBeatMs) / 1000;
+    if (lasted < LONGEST_BEAT_S) this.beatS += (lasted - this.beatS) / 16;
+    this.lastBeatMs = ms;
+    this.#draw();
+  }
+
+  #draw() {
     const now = this.now();
+    // On the beat that is nearest to its time, instead of on the first one after it.
+    const soon = now + this.beatS / 2;
     /** @type {Shown | null} */
     let newest = null;
-    while (this.ready.length > 0 && this.dueAt(this.ready[0].picture) <= now) {
+    while (this.ready.length > 0 && this.dueAt(this.ready[0].picture) <= soon) {
       if (newest) {
         newest.image.close();
         this.dropped += 1;
