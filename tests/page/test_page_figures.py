@@ -6,10 +6,14 @@ measured up to three times and the best counts; `out/page/figures.json` has ever
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterator
+import signal
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -24,8 +28,11 @@ from support.page_gauge import (
     listened,
     make_folder,
     opened,
+    recovered,
     spoken,
+    until_all,
 )
+from support.tcp_line import TcpLine, tcp_line
 
 FIRST_MS = 1500
 DELAY_MS = 250
@@ -73,6 +80,14 @@ def page(browser: Any, folder: Path) -> Iterator[Any]:
         yield gauged
 
 
+@pytest.fixture
+def line(url: str) -> Iterator[TcpLine]:
+    """A line to the server, of our own."""
+    server_at = urlsplit(url)
+    with tcp_line(str(server_at.hostname), int(server_at.port or 0)) as opened_line:
+        yield opened_line
+
+
 def is_in_time(figures: Figures) -> bool:
     return (
         figures["shown"] >= SHOWN
@@ -116,3 +131,64 @@ def test_one_avatar_is_in_time(page: Any, url: str) -> None:
 def test_three_avatars_at_once_are_in_time(page: Any, url: str) -> None:
     page.add_init_script(TWO_MORE)
     check_all(page, url, "three avatars", 3)
+
+
+def check_recovery(page: Any, row: str, trouble: Callable[[], None]) -> None:
+    """Hold an avatar that speaks to the skew that is allowed, after some trouble."""
+    found = best(row, lambda: recovered(page, trouble), lambda it: abs(it["skew_ms"]) <= SKEW_MS)
+    for figures in found:
+        assert figures["bursts"] >= 3
+        assert abs(figures["skew_ms"]) <= SKEW_MS
+
+
+def test_it_is_in_time_again_after_the_line_was_cut(page: Any, line: TcpLine) -> None:
+    opened(page, f"http://127.0.0.1:{line.port}/")
+
+    def trouble() -> None:
+        line.cut()
+        until_all(page, "a.state === 'lost'")
+
+    check_recovery(page, "a line that was cut", trouble)
+
+
+def test_it_is_in_time_again_after_the_line_was_slow(page: Any, line: TcpLine) -> None:
+    opened(page, f"http://127.0.0.1:{line.port}/")
+
+    def trouble() -> None:
+        # All that was sent ahead is played by then, and the sound waits.
+        line.throttle(12_000)
+        page.wait_for_timeout(8000)
+        line.throttle(None)
+
+    check_recovery(page, "a line that was slow", trouble)
+
+
+def test_it_is_in_time_again_after_another_tab_was_in_front(page: Any, url: str) -> None:
+    opened(page, url)
+
+    def trouble() -> None:
+        other = page.context.new_page()
+        other.bring_to_front()
+        page.wait_for_timeout(5000)
+        other.close()
+        page.bring_to_front()
+
+    check_recovery(page, "a tab behind another", trouble)
+
+
+def test_it_is_in_time_again_after_it_slept(page: Any, browser: Any, url: str) -> None:
+    """All that runs in the page stops, as where a lid is closed; the server goes on."""
+    opened(page, url)
+
+    def trouble() -> None:
+        asked = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")
+        pages = [each["id"] for each in asked["processInfo"] if each["type"] == "renderer"]
+        for process in pages:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            time.sleep(5)
+        finally:
+            for process in pages:
+                os.kill(process, signal.SIGCONT)
+
+    check_recovery(page, "a tab asleep", trouble)

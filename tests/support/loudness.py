@@ -65,8 +65,12 @@ def _tone(time_s: NDArray[np.float64], is_loud: NDArray[np.bool_]) -> NDArray[np
 
 
 def _frame(number: int) -> NDArray[np.uint8]:
-    """Make a frame of plain colours, which no codec changes much: uint8 [H, W, 3]."""
+    """Make a frame of plain colours, which no codec changes much: uint8 [H, W, 3].
+
+    Beside the face is something that costs bits, or no line would be too slow for it.
+    """
     width, height = SIZE
     frame = np.full((height, width, 3), 128, np.uint8)
+    frame[10:170, :36] += np.random.default_rng(number).integers(0, 30, (160, 36, 1), np.uint8)
     frame[180:] = 40 + 30 * number
     return frame

@@ -145,6 +145,29 @@ def broken_off(page: Any) -> list[Figures]:
     return figures
 
 
+def recovered(page: Any, trouble: Callable[[], None]) -> list[Figures]:
+    """Let each avatar speak, make trouble, and give the skew of what is said after it."""
+    begin(page, "bursts")
+    page.wait_for_timeout(2000)
+    trouble()
+    until_all(page, "a.state === 'speaking' && a.speech.source")
+    page.wait_for_timeout(1500)  # what was begun before is not looked at
+    taken(page)
+    page.wait_for_timeout(4000)
+    logs = taken(page)
+    page.evaluate("gauge.interrupt()")
+    until_all(page, "a.state === 'resting' && !a.isForgetting")
+    return [_recovery_figures(log) for log in logs]
+
+
+def _recovery_figures(log: Any) -> Figures:
+    onsets = onsets_of(log)
+    # One that is heard as the log is taken may be seen after it.
+    last = log["seen"][-1]["heardAt"] - 0.2
+    skews = skews_ms(Onsets([at for at in onsets.heard if at < last], onsets.lit))
+    return {"bursts": len(skews), "skew_ms": round(statistics.median(skews), 1)}
+
+
 def speech_figures(log: Any) -> Figures:
     """Figures of bursts that were spoken without a break."""
     onsets = onsets_of(log)

@@ -117,6 +117,7 @@ class LiveSession:
         self._received = 0
         self._speech: LiveSpeech | None = None
         self._resampler: Resampler | None = None
+        self._rests_from_s = 0.0
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -288,6 +289,7 @@ class LiveSession:
                     continue
                 if isinstance(act, Interrupted):  # what was taken back, a decoder has not seen
                     self._pictures.begin_anew()
+                    self._rests_from_s = 0.0
                 self._exchange.give(act)
             self._exchange.finish()
         except ForgottenError:
@@ -296,8 +298,12 @@ class LiveSession:
             self.fail(error)
 
     def _rest(self) -> None:
-        """Give the avatar at rest, a picture each 40 ms, until there is something to do."""
-        due_s = time.monotonic()
+        """Give the avatar at rest, a picture each 40 ms, until there is something to do.
+
+        Not before the last speech is over for someone who has shown it from its first picture on:
+        one that came faster than it is spoken is still being shown.
+        """
+        due_s = max(time.monotonic(), self._rests_from_s)
         while self._exchange.rests(due_s):
             sent = self._pictures.at_rest(self._options.start_frame + self._exchange.pictures)
             picture = LivePicture(
@@ -326,8 +332,11 @@ class LiveSession:
                 for event in events:
                     with self._pace.resting():
                         self._exchange.give(event, speech)
+                if sent.number == 0:
+                    self._rests_from_s = time.monotonic()
+                self._rests_from_s += 1 / FRAME_RATE_HZ
         except ForgottenError:
-            pass
+            self._rests_from_s = 0.0
         finally:
             self._exchange.done_with(speech)  # ends the wait for its sound, so that closing can
             pictures.close()
