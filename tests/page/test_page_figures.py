@@ -7,7 +7,6 @@ measured up to three times and the best counts; `out/page/figures.json` has ever
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -18,21 +17,20 @@ from urllib.parse import urlsplit
 import pytest
 
 from support.page import server
-from support.page_fixtures import ARGUMENTS
 from support.page_gauge import (
     SECONDS,
     Figures,
     best,
     broken_off,
-    gauged_page,
     listened,
-    make_folder,
     opened,
     recovered,
     spoken,
     until_all,
 )
 from support.tcp_line import TcpLine, tcp_line
+
+pytest_plugins = ["support.gauge_fixtures"]
 
 FIRST_MS = 1500
 DELAY_MS = 250
@@ -46,38 +44,9 @@ TWO_MORE = """addEventListener("DOMContentLoaded", () => {
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_folder(tmp_path_factory.mktemp("figures"))
-
-
-@pytest.fixture(scope="module")
 def url(folder: Path) -> Iterator[str]:
     with server(folder, 0, "lamp") as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser(folder: Path) -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed")
-    # The microphone hears the bursts again and again; pages may be heard without a click.
-    arguments = [
-        *ARGUMENTS,
-        "--autoplay-policy=no-user-gesture-required",
-        f"--use-file-for-fake-audio-capture={folder / 'bursts.wav'}",
-    ]
-    with playwright.sync_playwright() as running:
-        launched = running.chromium.launch(executable_path=chromium, args=arguments)
-        yield launched
-        launched.close()
-
-
-@pytest.fixture
-def page(browser: Any, folder: Path) -> Iterator[Any]:
-    with gauged_page(browser, folder) as gauged:
-        yield gauged
 
 
 @pytest.fixture
