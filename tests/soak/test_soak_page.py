@@ -1,8 +1,8 @@
 """An hour of the page at rest and speaking: `make soak-page`, not part of `make test`.
 
 `VISEME_SOAK_PAGE_SECONDS` says how long. In turn, the avatar says 20 s of bursts, whose skew is
-looked at, rests, says what the microphone hears, and is broken off. What the tab and the server hold
-is told all the time, and compared between the beginning and the end.
+looked at, rests, says what the microphone hears, and is broken off. What the tab and the server
+hold is told all the time, and compared between the beginning and the end.
 """
 
 from __future__ import annotations

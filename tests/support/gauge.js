@@ -25,6 +25,8 @@ class Gauge {
   constructor() {
     /** @type {Map<any, Log>} */
     this.logs = new Map();
+    /** @type {(() => void)[]} what ends the taps of microphones */
+    this.ears = [];
     this.await();
   }
 
@@ -74,7 +76,10 @@ class Gauge {
         await avatar.audio.audioWorklet.addModule(url);
         listen(avatar.volume, log.heard);
       }
-      if (avatar.microphone) listen(avatar.audio.createMediaStreamSource(avatar.microphone), log.captured);
+      if (avatar.microphone) {
+        const source = avatar.audio.createMediaStreamSource(avatar.microphone);
+        this.ears.push(listen(source, log.captured));
+      }
     }
   }
 
@@ -105,6 +110,7 @@ class Gauge {
   interrupt() {
     const now = performance.now();
     for (const avatar of this.avatars) avatar.interrupt();
+    for (const end of this.ears.splice(0)) end();
     return now;
   }
 }
@@ -128,11 +134,17 @@ function look({ canvas, audio }) {
 /**
  * @param {AudioNode} source
  * @param {Heard[]} log
+ * @returns {() => void} ends it
  */
 function listen(source, log) {
   const tap = new AudioWorkletNode(source.context, "tap", { numberOfOutputs: 0 });
   tap.port.onmessage = ({ data }) => log.push(data);
   source.connect(tap);
+  return () => {
+    source.disconnect(tap);
+    tap.port.onmessage = null;
+    tap.port.postMessage("end");
+  };
 }
 
 /** @type {any} */ (globalThis).gauge = new Gauge();

@@ -50,7 +50,7 @@ export class VisemeAvatar extends HTMLElement {
     root.innerHTML = `<style>
       :host { display: block; }
       canvas { display: block; width: 100%; height: 100%; object-fit: contain; border-radius: inherit; }
-    </style><canvas width="1280" height="720" role="img"></canvas>`;
+    </style><canvas width="1280" height="720" role="img" aria-label="The avatar"></canvas>`;
     /** @type {HTMLCanvasElement} */
     this.canvas = /** @type {HTMLCanvasElement} */ (root.querySelector("canvas"));
     /** @type {Line | null} */
@@ -175,7 +175,7 @@ export class VisemeAvatar extends HTMLElement {
    */
   async speak(samples, rate = this.sound.sampleRate) {
     await this.sound.resume();
-    if (this.speech) this.interrupt();
+    if (this.speech || this.microphone) this.interrupt();
     this.#say(rate === this.sound.sampleRate ? samples : await this.#resampled(samples, rate));
   }
 
@@ -198,7 +198,8 @@ export class VisemeAvatar extends HTMLElement {
   /** Let the avatar say what the microphone hears, until `interrupt`. */
   async listen() {
     await this.sound.resume();
-    if (!navigator.mediaDevices) {
+    if (this.microphone) return;
+    if (!navigator.mediaDevices || !this.sound.audioWorklet) {
       this.#tell("fault", "The browser gives the microphone to pages over HTTPS or of this machine only.");
       return;
     }
@@ -212,7 +213,8 @@ export class VisemeAvatar extends HTMLElement {
       this.#tell("fault", denied ? "The microphone was not allowed; allow it in the address bar." : "There is no microphone.");
       return;
     }
-    if (this.speech) this.interrupt();
+    if (!this.line) return this.#stopMicrophone(); // it was disconnected while the browser asked
+    this.#forget();
     const sound = this.sound;
     const source = sound.createMediaStreamSource(this.microphone);
     const worklet = new AudioWorkletNode(sound, "viseme-microphone", { numberOfOutputs: 0 });

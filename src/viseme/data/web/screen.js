@@ -13,6 +13,8 @@ const LONGEST_BEAT_S = 0.05;
 /** Whether this browser can decode streams; else pictures are asked for as JPEG. */
 export const decodesVideo = "VideoDecoder" in globalThis;
 
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
 export class Screen {
   /**
    * @param {HTMLCanvasElement} canvas
@@ -28,12 +30,15 @@ export class Screen {
     this.dropped = 0;
     /** How much later than due the last picture was drawn, in seconds. */
     this.skew = 0;
+    this.wasAtRest = false;
     /** @type {((picture: Picture) => void) | null} */
     this.onShown = null;
     /** @type {((error: unknown) => void) | null} */
     this.onError = null;
     /** @type {VideoDecoder | null} */
     this.decoder = null;
+    /** Until the last single picture that was begun is open. */
+    this.opened = Promise.resolve();
     this.config = { codec: "", optimizeForLatency: true };
     /** @type {(Picture | {codec: string})[]} as they came, and where another stream begins */
     this.waiting = [];
@@ -60,6 +65,7 @@ export class Screen {
       this.canvas.width = width;
       this.canvas.height = height;
     }
+    this.wasAtRest = false;
     this.clear();
   }
 
@@ -108,7 +114,7 @@ export class Screen {
       if (this.needsKey && !picture.isKey) continue;
       this.needsKey = false;
       if (this.config.codec) this.#decode(picture);
-      else void this.#open(picture);
+      else this.#open(picture);
     }
   }
 
@@ -136,12 +142,17 @@ export class Screen {
   }
 
   /** @param {Picture} picture */
-  async #open(picture) {
-    const generation = this.generation;
+  #open(picture) {
+    const { generation, opened } = this;
     this.decoding.set(picture.number, picture);
     const data = /** @type {BlobPart} */ (picture.data);
-    const image = await createImageBitmap(new Blob([data], { type: "image/jpeg" }));
-    this.#take(image, picture.number, generation);
+    const opening = createImageBitmap(new Blob([data], { type: "image/jpeg" })).catch(() => null);
+    this.opened = (async () => {
+      const image = await opening;
+      await opened; // several are opened at once, and none passes another
+      if (image) this.#take(image, picture.number, generation);
+      else if (generation === this.generation) this.decoding.delete(picture.number);
+    })();
   }
 
   /**
@@ -184,10 +195,15 @@ export class Screen {
       newest = /** @type {Shown} */ (this.ready.shift());
     }
     if (newest) {
-      this.context.drawImage(newest.image, 0, 0, this.canvas.width, this.canvas.height);
+      const { atRest } = newest.picture;
+      // Whoever wants little motion sees the avatar move while it speaks, and not else.
+      if (!(calm.matches && atRest && this.wasAtRest)) {
+        this.context.drawImage(newest.image, 0, 0, this.canvas.width, this.canvas.height);
+      }
+      this.wasAtRest = atRest;
       newest.image.close();
       this.shown += 1;
-      if (!newest.picture.atRest) this.skew = now - this.dueAt(newest.picture);
+      if (!atRest) this.skew = now - this.dueAt(newest.picture);
       this.onShown?.(newest.picture);
     }
     this.#decodeMore();
