@@ -6,6 +6,7 @@ import contextlib
 import gc
 import itertools
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,8 +27,9 @@ from viseme.audio import Latency, lookahead_samples
 from viseme.errors import DeadlineError, InputError, UnavailableError
 from viseme.rendering import RenderOptions
 from viseme.serving import Lane
-from viseme.serving.live import SOUND_AHEAD_S, LiveOptions, LiveSession
+from viseme.serving.live import SOUND_AHEAD_S, LiveSession
 from viseme.serving.live_events import Closing, Interrupted, LiveEvent, LivePicture, SpeechEnded
+from viseme.serving.live_options import LiveOptions
 from viseme.serving.live_pictures import LiveVideo
 from viseme.serving.pictures import PictureFormat, PictureOptions
 from viseme.serving.raw_sound import RawSound, SampleFormat
@@ -143,6 +145,23 @@ def test_a_picture_that_comes_sooner_hears_the_same_however_it_is_cut(
     exact = whole(painter, sound)
     assert len(low) == len(exact)
     assert low != exact
+
+
+def test_the_avatar_rests_when_a_speech_that_came_at_once_has_been_seen(house: OpenHouse) -> None:
+    seconds = 0.8
+    with session(house, rests=True) as live:
+        live.push(babble(seconds).tobytes())
+        live.end_of_speech()
+        began_s = at_rest_s = 0.0
+        while not at_rest_s:
+            event = live.take()
+            if isinstance(event, LivePicture):
+                is_of_speech = event.duration_samples > 0
+                if is_of_speech and not began_s:
+                    began_s = time.monotonic()
+                at_rest_s = time.monotonic() if began_s and not is_of_speech else 0.0
+    # The first one is given before it is taken.
+    assert at_rest_s - began_s > seconds / 2
 
 
 @pytest.mark.parametrize("codec", LiveCodec)

@@ -20,18 +20,31 @@ PATIENCE_MS = 1000 * PATIENCE_S
 SECONDS = 3.0
 """Of the sound in `speech.wav`."""
 
+BROWSER_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+]
+
 
 @contextmanager
-def server(folder: Path, port: int) -> Iterator[str]:
-    """Serve the avatar `tiny`, and give the page's address.
+def server(folder: Path, port: int, avatar: str = "tiny") -> Iterator[str]:
+    """Serve an avatar, and give the page's address.
 
     Args:
         folder: that of the fixture.
         port: 0 takes a free one.
+        avatar: the name of one in the folder.
     """
     environment = {**os.environ, "VISEME_AVATARS": str(folder / "avatars")}
     where = f"127.0.0.1:{port}"
-    arguments = ("--avatar", "tiny", "--backend", "onnxruntime", "--json", "--http", where)
+    arguments = ("--avatar", avatar, "--backend", "onnxruntime", "--json", "--http", where)
     with serving_process(folder, environment, *arguments) as process:
         drain(process)
         yield f"http://{addresses(process)['http']}/"

@@ -14,22 +14,10 @@ from typing import Any
 import pytest
 import soundfile
 
-from support.page import PATIENCE_MS, SECONDS
+from support.page import BROWSER_ARGUMENTS, PATIENCE_MS, SECONDS
 from support.probes import window_painter
 from support.speech import babble
 from support.tiny_avatar import make_avatar
-
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +36,7 @@ def browser() -> Iterator[Any]:
     if chromium is None:
         pytest.skip("chromium is not installed")
     with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        opened = running.chromium.launch(executable_path=chromium, args=BROWSER_ARGUMENTS)
         yield opened
         opened.close()
 

@@ -85,6 +85,61 @@ def painted_window(
     return values.reshape(audio_shape)
 
 
+def lamp(path: Path, size: int = 320, level: float = 1.5) -> Path:
+    """Write a generator that paints white while there is sound, and black while there is none.
+
+    It hears one number, the first of its window's own feature (number 8 of 16), as
+    :func:`lamp_encoder` makes it; the colour changes within 0.05 around ``level``.
+    """
+    own = 8 * 512
+    constants: dict[str, NDArray[Any]] = {
+        "flat": np.array([0, -1], np.int64),
+        "start": np.array([own], np.int64),
+        "stop": np.array([own + 1], np.int64),
+        "axis": np.array([1], np.int64),
+        "level": np.array(level, np.float32),
+        "steepness": np.array(20, np.float32),
+        "zero": np.array(0, np.float32),
+        "one": np.array(1, np.float32),
+        "pixel": np.array([0, 1, 1, 1], np.int64),
+        "square": np.array([1, 3, size, size], np.int64),
+    }
+    nodes = [
+        helper.make_node("Reshape", ["audio", "flat"], ["values"]),
+        helper.make_node("Slice", ["values", "start", "stop", "axis"], ["loudness"]),
+        helper.make_node("Sub", ["loudness", "level"], ["above"]),
+        helper.make_node("Mul", ["above", "steepness"], ["steep"]),
+        helper.make_node("Clip", ["steep", "zero", "one"], ["light"]),
+        helper.make_node("Reshape", ["light", "pixel"], ["lit"]),
+        helper.make_node("Expand", ["lit", "square"], ["output"]),
+    ]
+    return _write_generator(path, nodes, constants, size=size, batch=None)
+
+
+def lamp_encoder(path: Path, column: int = 5) -> Path:
+    """Write an audio encoder that gives the loudest bin of one of its 16 mel frames, and zeros."""
+    constants: dict[str, NDArray[Any]] = {
+        "start": np.array([column], np.int64),
+        "stop": np.array([column + 1], np.int64),
+        "axis": np.array([3], np.int64),
+        "flat": np.array([0, -1], np.int64),
+        "padding": np.array([0, 0, 0, 511], np.int64),
+    }
+    nodes = [
+        helper.make_node("Slice", ["mel", "start", "stop", "axis"], ["frame"]),
+        helper.make_node("Reshape", ["frame", "flat"], ["bins"]),
+        helper.make_node("ReduceMax", ["bins"], ["loudest"], axes=[1], keepdims=1),
+        helper.make_node("Pad", ["loudest", "padding"], ["features"]),
+    ]
+    return write_network(
+        path,
+        nodes,
+        constants,
+        inputs={"mel": ("batch", 1, 80, 16)},
+        outputs={"features": ("batch", 512)},
+    )
+
+
 def noisy_generator(path: Path, size: int = 160, batch: int | None = None, seed: int = 1) -> Path:
     """Write a small convolutional generator with random weights, whose rounding is not trivial.
 

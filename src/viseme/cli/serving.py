@@ -16,9 +16,9 @@ from viseme._version import __version__
 from viseme.cli.outcome import say, show_json
 from viseme.cli.screens import table
 from viseme.errors import MissingExtraError
-from viseme.serving.allocator import settle_allocator
 from viseme.serving.config import ServerConfig, load_config, print_config
 from viseme.serving.logs import logging_to
+from viseme.serving.process import settle_process
 from viseme.serving.server import Server, ServerReport
 from viseme.serving.tls import load_tls
 from viseme.serving.tokens import load_tokens
@@ -46,7 +46,7 @@ def serve(file: Path | None, overrides: Mapping[str, object], *, as_json: bool) 
         VisemeError: an avatar or a network cannot be opened.
     """
     config = _config(file, overrides)
-    settle_allocator()
+    settle_process()
     tokens = load_tokens(config.auth, os.environ)
     with (
         _stopping() as (stop, hurry),

@@ -15,9 +15,8 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 from viseme.audio import FRAME_RATE_HZ, SAMPLE_RATE_HZ, Resampler, Samples, lookahead_samples
 from viseme.errors import InputError
 from viseme.rendering import Renderer
+from viseme.serving.ending import Ending
 from viseme.serving.live_events import (
     Behind,
     Interrupted,
@@ -36,25 +36,21 @@ from viseme.serving.live_events import (
     SpeechEnded,
 )
 from viseme.serving.live_exchange import ForgottenError, LiveExchange
+from viseme.serving.live_options import LiveOptions
 from viseme.serving.live_pictures import (
     LiveForm,
     LivePictures,
-    LiveVideo,
     Sent,
     live_pictures,
 )
 from viseme.serving.live_speech import LiveSpeech, LiveText
 from viseme.serving.live_texts import LiveTexts
-from viseme.serving.live_voice import LiveVoice, SoundBack
+from viseme.serving.live_voice import LiveVoice
 from viseme.serving.metrics import Metrics
-from viseme.serving.opus_sound import OpusSound
 from viseme.serving.pace import Pace
-from viseme.serving.picture_size import PictureSize
-from viseme.serving.pictures import PictureOptions
-from viseme.serving.raw_sound import RawSound
 from viseme.voices import Speaker
 
-__all__ = ["SOUND_AHEAD_S", "LiveOptions", "LiveSession"]
+__all__ = ["SOUND_AHEAD_S", "LiveSession"]
 
 SOUND_AHEAD_S: Final = 30
 """How much sound is taken before its pictures are: some sentences of a synthesizer that is faster
@@ -67,28 +63,6 @@ _BEHIND: Final = (
     "play that much later, or start another call elsewhere."
 )
 _CLOSING: Final = "The server is stopping; start another call, on another server or later."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveOptions:
-    """What a client says of its session before it begins."""
-
-    sound: RawSound | OpusSound
-    """What the bytes of its sound are."""
-    pictures: PictureOptions | LiveVideo = field(default_factory=PictureOptions)
-    """What the bytes of its pictures are to be."""
-    size: PictureSize | None = None
-    """The room that the pictures are to fit in; None for the avatar's own size."""
-    start_frame: int = 0
-    """The avatar's frame to begin with, 0 or more, in the order in which they are played."""
-    behind_samples: int = 0
-    """How late a picture may be without a word, in samples of the sound; 0 for any time."""
-    rests: bool = False
-    """Whether pictures go on when there is no sound: the avatar at rest, 25 a second."""
-    sound_back: SoundBack = SoundBack.S16
-    """How the sound of texts is sent."""
-    stall_s: float = 30.0
-    """How long pictures may wait to be taken, and the session for anything to come or go."""
 
 
 class LiveSession:
@@ -127,6 +101,8 @@ class LiveSession:
         self._texts = LiveTexts(self._exchange, self._voice, rate_hz, self._pace)
         self._speech: LiveSpeech | None = None
         self._resampler: Resampler | None = None
+        self._rests_from_s = 0.0
+        self._ending = Ending()
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -324,16 +300,23 @@ class LiveSession:
                     continue
                 if isinstance(act, Interrupted):  # what was taken back, a decoder has not seen
                     self._pictures.begin_anew()
+                    self._rests_from_s = 0.0
                 self._exchange.give(act)
             self._exchange.finish()
         except ForgottenError:
             pass
         except BaseException as error:  # noqa: BLE001 - raised again where it can be handled
             self.fail(error)
+        finally:
+            self._ending.wait()
 
     def _rest(self) -> None:
-        """Give the avatar at rest, a picture each 40 ms, until there is something to do."""
-        due_s = time.monotonic()
+        """Give the avatar at rest, a picture each 40 ms, until there is something to do.
+
+        Not before the last speech is over for someone who has shown it from its first picture on:
+        one that came faster than it is spoken is still being shown.
+        """
+        due_s = max(time.monotonic(), self._rests_from_s)
         while self._exchange.rests(due_s):
             sent = self._pictures.at_rest(self._options.start_frame + self._exchange.pictures)
             picture = LivePicture(
@@ -349,12 +332,13 @@ class LiveSession:
             # One who takes no pictures is not owed them afterwards.
             due_s = max(due_s + 1 / FRAME_RATE_HZ, time.monotonic())
 
-    def _speak(self, speech: LiveSpeech, sound: Iterator[Samples]) -> bool:
-        """Give the pictures of a speech.
+    def _speak(self, speech: LiveSpeech, sound: Generator[Samples, None, None]) -> bool:
+        """Give the pictures of a speech, and close its sound.
 
         Returns:
             Whether all of them were wanted.
         """
+        self._ending.wait()
         # The avatar takes one step a picture, whoever speaks and however often.
         start_frame = self._options.start_frame + self._exchange.pictures
         pictures = self._pictures.of(sound, start_frame)
@@ -366,12 +350,16 @@ class LiveSession:
                 for event in events:
                     with self._pace.resting():
                         self._exchange.give(event, speech)
+                if sent.number == 0:
+                    self._rests_from_s = time.monotonic()
+                self._rests_from_s += 1 / FRAME_RATE_HZ
             return not speech.forgotten
         except ForgottenError:
+            self._rests_from_s = 0.0
             return False
         finally:
             self._exchange.done_with(speech)  # ends the wait for its sound, so that closing can
-            pictures.close()
+            self._ending.close(pictures, sound)
 
     def _tell_form(self, sent: Sent) -> None:
         """Say that a picture is not like those before, if so, even if it is then forgotten."""

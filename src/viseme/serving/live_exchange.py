@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -226,7 +226,7 @@ class LiveExchange:
         with self._changed:
             self._changed.wait_for(lambda: text.forgotten or self.over, seconds)
 
-    def blocks(self, speech: LiveSpeech) -> Iterator[Samples]:
+    def blocks(self, speech: LiveSpeech) -> Generator[Samples, None, None]:
         """Give the sound of a speech as it comes: float32 [n], 16 kHz mono.
 
         Raises:

@@ -7,9 +7,9 @@ say -> LiveText -> its turn -> LiveVoice.sound -+-> LiveSound, to the client
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
-from typing import Final
+from typing import Final, TypeAlias
 
 from viseme.audio import Resampler, Samples
 from viseme.errors import InputError, OverloadedError, VisemeError
@@ -26,6 +26,8 @@ TEXTS_AHEAD: Final = 16
 SAID_AHEAD_S: Final = 6.0
 """How much sooner sound is given than it can be heard: it waits with whoever plays it, and so do
 its pictures."""
+
+Speak: TypeAlias = Callable[[LiveSpeech, Generator[Samples, None, None]], bool]
 
 
 class LiveTexts:
@@ -80,22 +82,20 @@ class LiveTexts:
                 "`ended`, or interrupt it."
             )
 
-    def say(self, text: LiveText, speak: Callable[[LiveSpeech, Iterator[Samples]], bool]) -> None:
+    def say(self, text: LiveText, speak: Speak) -> None:
         """Give the sound and the pictures of a text; on the session's thread.
 
         Args:
             text: the one whose turn it is.
-            speak: gives the pictures of a speech with its sound at 16 kHz, and tells whether all
-                of them were wanted.
+            speak: gives the pictures of a speech with its sound at 16 kHz, which it closes, and
+                tells whether all of them were wanted.
         """
         try:
             self._begin(text)
         except ForgottenError:
             self._exchange.done_with(text)
             return
-        with closing(self._sound(text)) as sound:
-            is_wanted = speak(text, sound)
-        if is_wanted:
+        if speak(text, self._sound(text)):
             self._end(text)
 
     def _begin(self, text: LiveText) -> None:

@@ -24,6 +24,7 @@
  */
 
 import { Line, VERSION } from "./line.js";
+import { Margin } from "./margin.js";
 import { Screen, decodesVideo } from "./screen.js";
 import { SoundReader, Voice, wantedSound } from "./voice.js";
 
@@ -33,11 +34,13 @@ const AHEAD_S = 6;
 /** After the first picture, so that the next ones are there in time. */
 const CUSHION_S = 0.12;
 /** A picture that comes later than this is waited for, and so is the sound. */
-const LATE_S = 0.4;
+const LATE_S = 0.1;
 /** How much is gathered then, so that it does not happen again at once. */
 const WAIT_S = 0.6;
-/** Beyond the look-ahead, for the way there and back. */
-const MICROPHONE_DELAY_S = 0.3;
+/** The microphone is not shown later than this; what waits is left out instead. */
+const LATEST_S = 2;
+/** By how much the two clocks of the sound may differ: more than is ever rendered at once. */
+const STEP_S = 0.05;
 const FEED_MS = 40;
 const STATS_MS = 1000;
 
@@ -50,7 +53,7 @@ export class VisemeAvatar extends HTMLElement {
     root.innerHTML = `<style>
       :host { display: block; }
       canvas { display: block; width: 100%; height: 100%; object-fit: contain; border-radius: inherit; }
-    </style><canvas width="1280" height="720" role="img"></canvas>`;
+    </style><canvas width="1280" height="720" role="img" aria-label="The avatar"></canvas>`;
     /** @type {HTMLCanvasElement} */
     this.canvas = /** @type {HTMLCanvasElement} */ (root.querySelector("canvas"));
     /** @type {Line | null} */
@@ -79,8 +82,8 @@ export class VisemeAvatar extends HTMLElement {
     this.state = "closed";
     this.isMuted = false;
     this.hasEcho = false;
-    /** @type {[number, number][]} positions that were sent, and when */
-    this.sentAt = [];
+    /** Of the microphone's delay, beyond the look-ahead. */
+    this.margin = new Margin();
     this.figures = { firstMs: NaN, delayMs: NaN, opened: 0, shown: 0, received: 0 };
   }
 
@@ -152,7 +155,7 @@ export class VisemeAvatar extends HTMLElement {
       () => this.#heard(),
     );
     this.screen.onError = () => line.say({ type: "key_frame" });
-    this.screen.onShown = () => this.#noteShown();
+    this.screen.onShown = (picture) => this.#noteShown(picture);
     line.addEventListener("ready", (event) => this.#begin(detail(event)));
     line.addEventListener("picture", (event) => this.#take(detail(event)));
     line.addEventListener("sound", (event) => this.#hearSound(detail(event)));
@@ -187,7 +190,7 @@ export class VisemeAvatar extends HTMLElement {
    */
   async speak(samples, rate = this.sound.sampleRate) {
     await this.sound.resume();
-    if (this.speech) this.interrupt();
+    if (this.speech || this.microphone) this.interrupt();
     this.#say(rate === this.sound.sampleRate ? samples : await this.#resampled(samples, rate));
   }
 
@@ -224,7 +227,8 @@ export class VisemeAvatar extends HTMLElement {
   /** Let the avatar say what the microphone hears, until `interrupt`. */
   async listen() {
     await this.sound.resume();
-    if (!navigator.mediaDevices) {
+    if (this.microphone) return;
+    if (!navigator.mediaDevices || !this.sound.audioWorklet) {
       this.#tell("fault", "The browser gives the microphone to pages over HTTPS or of this machine only.");
       return;
     }
@@ -238,32 +242,27 @@ export class VisemeAvatar extends HTMLElement {
       this.#tell("fault", denied ? "The microphone was not allowed; allow it in the address bar." : "There is no microphone.");
       return;
     }
-    if (this.speech) this.interrupt();
+    if (!this.line) return this.#stopMicrophone(); // it was disconnected while the browser asked
+    this.#forget();
     const sound = this.sound;
     const source = sound.createMediaStreamSource(this.microphone);
     const worklet = new AudioWorkletNode(sound, "viseme-microphone", { numberOfOutputs: 0 });
-    const delay = sound.createDelay(4);
-    delay.delayTime.value = this.#microphoneDelay();
+    this.ear = { source, worklet };
+    this.margin = new Margin();
+    this.delay = sound.createDelay(1 + this.lookahead_s + LATEST_S);
+    this.delay.delayTime.value = this.#microphoneDelay();
     this.echoing = sound.createGain();
     this.echo = this.hasEcho;
     source.connect(worklet);
-    source.connect(delay).connect(this.echoing).connect(/** @type {GainNode} */ (this.volume));
+    source.connect(this.delay).connect(this.echoing).connect(/** @type {GainNode} */ (this.volume));
     worklet.port.onmessage = ({ data }) => this.#hearMicrophone(data.samples, data.end);
     this.#enter("listening");
   }
 
   /** Break in: what was to be said is forgotten. */
   interrupt() {
-    const wasSpeaking = this.speech !== null;
     this.#stopMicrophone();
-    this.#hush();
-    if (wasSpeaking && this.line?.isReady) {
-      this.isForgetting = true;
-      this.interrupts += 1;
-      this.interruptedAt = this.position;
-      this.screen?.clear();
-      this.line.say({ type: "interrupt" });
-    }
+    this.#forget();
     if (this.line?.isReady) this.#enter("resting");
   }
 
@@ -294,7 +293,6 @@ export class VisemeAvatar extends HTMLElement {
   /** @param {Words} ready */
   #begin(ready) {
     this.position = 0;
-    this.sentAt = [];
     this.isForgetting = false;
     this.interrupts = 0;
     this.voices = ready.voices;
@@ -356,9 +354,9 @@ export class VisemeAvatar extends HTMLElement {
       this.#speakAlong(speech, picture);
     } else if (!picture.atRest && speech) {
       const late = this.#heard() - this.#dueAt(picture);
-      if (speech.base === null) this.#start(speech, picture, CUSHION_S);
-      else if (late > LATE_S) this.#wait(speech, picture, late);
-      if (!speech.samples) this.#noteDelay(picture); // a file is sent ahead, and waits by intent
+      if (!speech.samples) this.#adapt(speech, late);
+      else if (speech.base === null) this.#start(speech, picture.start - speech.start, CUSHION_S);
+      else if (late > LATE_S) this.#wait(speech, late);
     }
     this.screen?.add(picture);
   }
@@ -374,7 +372,13 @@ export class VisemeAvatar extends HTMLElement {
   /** What is heard now, by the clock of the sound. */
   #heard() {
     const audio = this.audio;
-    return audio ? audio.currentTime - (audio.outputLatency || 0) : 0;
+    if (!audio) return 0;
+    const about = audio.currentTime - (audio.outputLatency || 0);
+    // That goes in steps of what is rendered at once, 10 to 20 ms. The loudspeaker's own word is
+    // finer, where there is one; while there is no sound it stands still.
+    const { contextTime = 0, performanceTime = 0 } = audio.getOutputTimestamp?.() ?? {};
+    const exact = contextTime + (performance.now() - performanceTime) / 1000;
+    return performanceTime > 0 && Math.abs(exact - about) < STEP_S ? exact : about;
   }
 
   /** @param {Float32Array} samples */
@@ -395,14 +399,13 @@ export class VisemeAvatar extends HTMLElement {
   }
 
   /**
-   * Begin to play, or go on, now that there is a picture.
+   * Begin to play, or go on.
    * @param {Speech} speech
-   * @param {Picture} picture the first one
-   * @param {number} cushion seconds until it is shown
+   * @param {number} position in its samples
+   * @param {number} cushion seconds until it is heard
    */
-  #start(speech, picture, cushion) {
-    const samples = /** @type {Float32Array<ArrayBuffer> | null} */ (speech.samples);
-    if (!samples) return;
+  #start(speech, position, cushion) {
+    const samples = /** @type {Float32Array<ArrayBuffer>} */ (speech.samples);
     const sound = this.sound;
     const buffer = sound.createBuffer(1, samples.length, sound.sampleRate);
     buffer.copyToChannel(samples, 0);
@@ -410,25 +413,40 @@ export class VisemeAvatar extends HTMLElement {
     source.buffer = buffer;
     source.connect(/** @type {GainNode} */ (this.volume));
     const begin = sound.currentTime + cushion;
-    const offset = (picture.start - speech.start) / sound.sampleRate;
+    const offset = position / sound.sampleRate;
     speech.base = begin - offset;
     source.start(begin, offset);
     speech.source = source;
   }
 
   /**
-   * The server is behind: let the sound wait for it, too.
+   * The server is behind: let the sound of a file wait where it is, until there are pictures again.
    * @param {Speech} speech
-   * @param {Picture} picture
    * @param {number} late in seconds
    */
-  #wait(speech, picture, late) {
-    if (speech.samples) {
-      this.#pauseSource();
-      this.#start(speech, picture, WAIT_S);
-    } else if (speech.base !== null) {
-      speech.base += late + CUSHION_S;
+  #wait(speech, late) {
+    const { currentTime, sampleRate } = this.sound;
+    const position = (currentTime - /** @type {number} */ (speech.base)) * sampleRate;
+    if (!speech.source || position >= /** @type {Float32Array} */ (speech.samples).length) return;
+    this.#pauseSource();
+    this.#start(speech, Math.max(0, position), late + WAIT_S);
+  }
+
+  /**
+   * Show the microphone as soon as its pictures allow.
+   * @param {Speech} speech
+   * @param {number} late by how much the last one was, in seconds
+   */
+  #adapt(speech, late) {
+    const change = this.margin.learn(-late);
+    if (!change || speech.base === null) return;
+    if (this.margin.seconds > LATEST_S) {
+      this.margin = new Margin();
+      this.#forget(); // begun again with the next piece
+    } else {
+      speech.base += change;
     }
+    if (this.delay) this.delay.delayTime.value = this.#microphoneDelay();
   }
 
   /**
@@ -564,8 +582,6 @@ export class VisemeAvatar extends HTMLElement {
     }
     this.line?.push(numbers);
     this.position += samples.length;
-    this.sentAt.push([this.position, performance.now()]);
-    if (this.sentAt.length > 1000) this.sentAt.splice(0, 500);
   }
 
   /**
@@ -592,14 +608,31 @@ export class VisemeAvatar extends HTMLElement {
   }
 
   #microphoneDelay() {
-    return this.lookahead_s + MICROPHONE_DELAY_S;
+    return this.lookahead_s + this.margin.seconds;
   }
 
   #stopMicrophone() {
     for (const track of this.microphone?.getTracks() ?? []) track.stop();
     this.microphone = null;
+    if (!this.ear) return;
+    this.ear.source.disconnect();
+    this.ear.worklet.port.onmessage = null;
+    this.ear.worklet.port.postMessage("end");
+    this.delay?.disconnect();
     this.echoing?.disconnect();
-    this.echoing = undefined;
+    this.ear = this.delay = this.echoing = undefined;
+  }
+
+  /** Forget what is being said, here and on the other side. */
+  #forget() {
+    const wasSpeaking = this.speech !== null;
+    this.#hush();
+    if (!wasSpeaking || !this.line?.isReady) return;
+    this.isForgetting = true;
+    this.interrupts += 1;
+    this.interruptedAt = this.position;
+    this.screen?.clear();
+    this.line.say({ type: "interrupt" });
   }
 
   /** Forget what is being said, on this side. */
@@ -635,17 +668,14 @@ export class VisemeAvatar extends HTMLElement {
     return (await offline.startRendering()).getChannelData(0);
   }
 
-  #noteShown() {
-    if (Number.isNaN(this.figures.firstMs)) {
-      this.figures.firstMs = performance.now() - this.figures.opened;
-    }
-  }
-
   /** @param {Picture} picture */
-  #noteDelay(picture) {
-    const needed = picture.start + this.lookahead_s * this.sound.sampleRate;
-    const sent = this.sentAt.find(([position]) => position >= needed);
-    if (sent) this.figures.delayMs = performance.now() - sent[1];
+  #noteShown(picture) {
+    const { audio, speech, figures } = this;
+    if (Number.isNaN(figures.firstMs)) figures.firstMs = performance.now() - figures.opened;
+    // Only of the microphone: a file is sent ahead, and waits by intent.
+    if (picture.atRest || !audio || !speech || speech.samples || speech.base === null) return;
+    const sinceHeard = audio.currentTime - this.#dueAt(picture) + this.#microphoneDelay();
+    figures.delayMs = 1000 * (sinceHeard - this.lookahead_s);
   }
 
   #count() {

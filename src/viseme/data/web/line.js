@@ -57,6 +57,8 @@ export class Line extends EventTarget {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
     this.received = 0;
+    /** Whether the server has waited for this page in vain: it slept, and nothing is wrong with it. */
+    this.hasSlept = false;
   }
 
   open() {
@@ -111,6 +113,8 @@ export class Line extends EventTarget {
       this.isReady = true;
       this.failures = 0;
       this.#tell("ready", words);
+    } else if (words.type === "error" && words.code === "DEADLINE_EXCEEDED") {
+      this.hasSlept = true;
     } else if (words.type === "error") {
       this.#tell("refused", words);
     } else {
@@ -123,8 +127,10 @@ export class Line extends EventTarget {
     this.isReady = false;
     this.socket = null;
     if (!this.wanted) return;
+    const { hasSlept } = this;
+    this.hasSlept = false;
     // 1008: what was said was wrong, and would be again.
-    if (code === 1008) {
+    if (code === 1008 && !hasSlept) {
       this.wanted = false;
       this.#tell("lost", { retryMs: null });
       return;

@@ -7,12 +7,14 @@ class Microphone extends AudioWorkletProcessor {
     this.length = Math.round(PIECE_S * sampleRate);
     this.piece = new Float32Array(this.length);
     this.filled = 0;
+    this.isOver = false;
+    this.port.onmessage = () => (this.isOver = true);
   }
 
   /** @param {Float32Array[][]} inputs */
   process([input]) {
     const samples = input[0];
-    if (!samples) return true;
+    if (!samples || this.isOver) return !this.isOver;
     for (let taken = 0; taken < samples.length; ) {
       const room = Math.min(this.length - this.filled, samples.length - taken);
       this.piece.set(samples.subarray(taken, taken + room), this.filled);

@@ -1,6 +1,7 @@
 /** The page: buttons and figures around the avatar. */
 
 import { VisemeAvatar } from "./embed.js";
+import { decodesVideo } from "./screen.js";
 import { offerTexts } from "./text.js";
 
 const STATES = {
@@ -63,6 +64,9 @@ avatar.addEventListener("stats", (event) => {
   part("bits").textContent = `${Math.round(kbitPerS)} kbit/s`;
 });
 show(avatar.state);
+part("note").hidden = decodesVideo;
+part("full").hidden = !document.fullscreenEnabled;
+record.hidden = !("MediaRecorder" in window);
 
 // A server that asks for tokens is opened with the token behind the address, which is not sent.
 const token = new URLSearchParams(location.hash.slice(1)).get("token");

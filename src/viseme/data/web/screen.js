@@ -7,9 +7,13 @@
  */
 
 const DECODED_AHEAD = 6;
+/** What takes longer is no beat, but a page that had something else to do. */
+const LONGEST_BEAT_S = 0.05;
 
 /** Whether this browser can decode streams; else pictures are asked for as JPEG. */
 export const decodesVideo = "VideoDecoder" in globalThis;
+
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Screen {
   /**
@@ -26,15 +30,28 @@ export class Screen {
     this.dropped = 0;
     /** How much later than due the last picture was drawn, in seconds. */
     this.skew = 0;
+    this.wasAtRest = false;
     /** @type {((picture: Picture) => void) | null} */
     this.onShown = null;
     /** @type {((error: unknown) => void) | null} */
     this.onError = null;
     /** @type {VideoDecoder | null} */
     this.decoder = null;
+    /** Until the last single picture that was begun is open. */
+    this.opened = Promise.resolve();
     this.config = { codec: "", optimizeForLatency: true };
-    this.#forget();
-    this.beat = requestAnimationFrame(() => this.#draw());
+    /** @type {(Picture | {codec: string})[]} as they came, and where another stream begins */
+    this.waiting = [];
+    /** @type {Map<number, Picture>} being decoded, by their time stamp */
+    this.decoding = new Map();
+    /** @type {Shown[]} */
+    this.ready = [];
+    this.generation = 0;
+    this.needsKey = true;
+    /** How long a beat of the screen is, in seconds. */
+    this.beatS = 1 / 60;
+    this.lastBeatMs = 0;
+    this.beat = requestAnimationFrame((ms) => this.#onBeat(ms));
   }
 
   /**
@@ -48,6 +65,7 @@ export class Screen {
       this.canvas.width = width;
       this.canvas.height = height;
     }
+    this.wasAtRest = false;
     this.clear();
   }
 
@@ -62,11 +80,15 @@ export class Screen {
 
   /** Forget all that was not shown; the next picture must be a key frame. */
   clear() {
-    for (const { image } of this.ready ?? []) image.close();
+    for (const { image } of this.ready) image.close();
     for (const one of this.waiting) if ("codec" in one) this.config.codec = one.codec;
     if (this.decoder && this.decoder.state !== "closed") this.decoder.close();
     this.decoder = null;
-    this.#forget();
+    this.waiting = [];
+    this.decoding = new Map();
+    this.ready = [];
+    this.generation += 1;
+    this.needsKey = true;
   }
 
   /** @param {Picture} picture */
@@ -78,17 +100,6 @@ export class Screen {
   end() {
     cancelAnimationFrame(this.beat);
     this.clear();
-  }
-
-  #forget() {
-    /** @type {(Picture | {codec: string})[]} as they came, and where another stream begins */
-    this.waiting = [];
-    /** @type {Map<number, Picture>} being decoded, by their time stamp */
-    this.decoding = new Map();
-    /** @type {Shown[]} */
-    this.ready = [];
-    this.generation = (this.generation ?? 0) + 1;
-    this.needsKey = true;
   }
 
   #decodeMore() {
@@ -103,7 +114,7 @@ export class Screen {
       if (this.needsKey && !picture.isKey) continue;
       this.needsKey = false;
       if (this.config.codec) this.#decode(picture);
-      else void this.#open(picture);
+      else this.#open(picture);
     }
   }
 
@@ -131,12 +142,17 @@ export class Screen {
   }
 
   /** @param {Picture} picture */
-  async #open(picture) {
-    const generation = this.generation;
+  #open(picture) {
+    const { generation, opened } = this;
     this.decoding.set(picture.number, picture);
     const data = /** @type {BlobPart} */ (picture.data);
-    const image = await createImageBitmap(new Blob([data], { type: "image/jpeg" }));
-    this.#take(image, picture.number, generation);
+    const opening = createImageBitmap(new Blob([data], { type: "image/jpeg" })).catch(() => null);
+    this.opened = (async () => {
+      const image = await opening;
+      await opened; // several are opened at once, and none passes another
+      if (image) this.#take(image, picture.number, generation);
+      else if (generation === this.generation) this.decoding.delete(picture.number);
+    })();
   }
 
   /**
@@ -153,15 +169,25 @@ export class Screen {
     this.decoding.delete(key);
     this.ready.push({ picture, image });
     // A page that is not seen has no beat, and must not hold what it will never draw.
-    if (document.hidden) this.#draw(false);
+    if (document.hidden) this.#draw();
   }
 
-  #draw(again = true) {
-    if (again) this.beat = requestAnimationFrame(() => this.#draw());
+  /** @param {number} ms */
+  #onBeat(ms) {
+    this.beat = requestAnimationFrame((next) => this.#onBeat(next));
+    const lasted = (ms - this.lastBeatMs) / 1000;
+    if (lasted < LONGEST_BEAT_S) this.beatS += (lasted - this.beatS) / 16;
+    this.lastBeatMs = ms;
+    this.#draw();
+  }
+
+  #draw() {
     const now = this.now();
+    // On the beat that is nearest to its time, instead of on the first one after it.
+    const soon = now + this.beatS / 2;
     /** @type {Shown | null} */
     let newest = null;
-    while (this.ready.length > 0 && this.dueAt(this.ready[0].picture) <= now) {
+    while (this.ready.length > 0 && this.dueAt(this.ready[0].picture) <= soon) {
       if (newest) {
         newest.image.close();
         this.dropped += 1;
@@ -169,10 +195,15 @@ export class Screen {
       newest = /** @type {Shown} */ (this.ready.shift());
     }
     if (newest) {
-      this.context.drawImage(newest.image, 0, 0, this.canvas.width, this.canvas.height);
+      const { atRest } = newest.picture;
+      // Whoever wants little motion sees the avatar move while it speaks, and not else.
+      if (!(calm.matches && atRest && this.wasAtRest)) {
+        this.context.drawImage(newest.image, 0, 0, this.canvas.width, this.canvas.height);
+      }
+      this.wasAtRest = atRest;
       newest.image.close();
       this.shown += 1;
-      if (!newest.picture.atRest) this.skew = now - this.dueAt(newest.picture);
+      if (!atRest) this.skew = now - this.dueAt(newest.picture);
       this.onShown?.(newest.picture);
     }
     this.#decodeMore();

@@ -25,8 +25,9 @@ from viseme.serving.doors.grpc_messages import (
     ready_message,
 )
 from viseme.serving.job import Lane
-from viseme.serving.live import LiveOptions, LiveSession
+from viseme.serving.live import LiveSession
 from viseme.serving.live_events import LivePicture
+from viseme.serving.live_options import LiveOptions
 from viseme.wire.messages import v1
 from viseme.wire.services import LIVE
 

@@ -42,9 +42,10 @@ from viseme.serving.doors.live_words import (
 from viseme.serving.house import House
 from viseme.serving.job import Lane
 from viseme.serving.job_queue import stopping
-from viseme.serving.live import LiveOptions, LiveSession
+from viseme.serving.live import LiveSession
 from viseme.serving.live_events import Interrupted, LivePicture, LiveSound
 from viseme.serving.live_flow import LiveFlow
+from viseme.serving.live_options import LiveOptions
 from viseme.serving.outbox import Outbox
 
 __all__ = ["LIVE_PATH", "MESSAGE_BYTES_MAX", "LiveRoute"]

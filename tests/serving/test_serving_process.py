@@ -1,4 +1,4 @@
-"""The allocator's settings, in a process of their own: they stay for as long as it lives."""
+"""A process that is settled for a server, each its own: it stays so for as long as it lives."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ PROGRAM = """
 import gc
 from pathlib import Path
 import numpy as np
-from viseme.serving.allocator import settle_allocator
+from viseme.serving.process import settle_process
 
 def held_mib():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
 
 if {settle}:
-    assert settle_allocator()
+    assert settle_process()
 np.ones(3 * 2**20)  # from this glibc would learn to hold such blocks
 before = held_mib()
 blocks = [np.ones(3 * 2**20) for _ in range(8)]  # 24 MiB each
@@ -39,3 +39,14 @@ def kept_mib(*, settle: bool) -> float:
 def test_large_blocks_go_back_to_the_system() -> None:
     assert kept_mib(settle=False) > 100  # else there is no need of it any more
     assert kept_mib(settle=True) < 30
+
+
+def test_threads_that_wait_get_their_turn_soon() -> None:
+    program = (
+        "import sys; from viseme.serving.process import settle_process; settle_process()\n"
+        "print(sys.getswitchinterval())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert float(done.stdout) < 0.001, done.stderr
