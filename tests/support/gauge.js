@@ -71,13 +71,14 @@ class Gauge {
     const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
     for (const avatar of this.avatars) {
       const log = this.log(avatar);
-      if (log.tapped !== avatar.audio) {
-        log.tapped = avatar.audio;
-        await avatar.audio.audioWorklet.addModule(url);
-        listen(avatar.volume, log.heard);
+      const { context, volume } = avatar.sound;
+      if (log.tapped !== context) {
+        log.tapped = context;
+        await context.audioWorklet.addModule(url);
+        listen(volume, log.heard);
       }
       if (avatar.microphone) {
-        const source = avatar.audio.createMediaStreamSource(avatar.microphone);
+        const source = context.createMediaStreamSource(avatar.microphone.stream);
         this.ears.push(listen(source, log.captured));
       }
     }
@@ -119,14 +120,14 @@ class Gauge {
  * @param {any} avatar
  * @returns {Seen | null} null before there is anything
  */
-function look({ canvas, audio }) {
+function look({ canvas, loudspeaker }) {
   const context = canvas.getContext("2d");
   const pixel = (/** @type {number[]} */ [x, y]) =>
     context.getImageData(Math.round(x * canvas.width), Math.round(y * canvas.height), 1, 1).data;
   const [, face, , opacity] = pixel(FACE);
-  if (!opacity || !audio) return null;
-  const clock = audio.currentTime;
-  const { contextTime, performanceTime } = audio.getOutputTimestamp();
+  if (!opacity || !loudspeaker) return null;
+  const clock = loudspeaker.context.currentTime;
+  const { contextTime, performanceTime } = loudspeaker.context.getOutputTimestamp();
   const heardAt = contextTime + (performance.now() - performanceTime) / 1000;
   return { heardAt, clock, ms: performance.now(), face, strip: pixel(STRIP)[1] };
 }

@@ -124,7 +124,7 @@ def listened(page: Any, seconds: float) -> list[Figures]:
     page.wait_for_timeout(1000 * seconds)
     logs = taken(page)
     page.evaluate("gauge.interrupt()")
-    until_all(page, "a.state === 'resting' && !a.isForgetting")
+    until_all(page, "a.state === 'resting' && !a.line.isForgetting")
     return [_microphone_figures(log) for log in logs]
 
 
@@ -134,7 +134,7 @@ def broken_off(page: Any) -> list[Figures]:
     page.wait_for_timeout(1000)
     taken(page)
     at_ms = page.evaluate("gauge.interrupt()")
-    until_all(page, "a.state === 'resting' && !a.isForgetting")
+    until_all(page, "a.state === 'resting' && !a.line.isForgetting")
     page.wait_for_timeout(500)
     figures = []
     for log in taken(page):
@@ -156,7 +156,7 @@ def recovered(page: Any, trouble: Callable[[], None]) -> list[Figures]:
     page.wait_for_timeout(4000)
     logs = taken(page)
     page.evaluate("gauge.interrupt()")
-    until_all(page, "a.state === 'resting' && !a.isForgetting")
+    until_all(page, "a.state === 'resting' && !a.line.isForgetting")
     return [_recovery_figures(log) for log in logs]
 
 

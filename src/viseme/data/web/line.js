@@ -16,6 +16,8 @@ const HEADER_BYTES = 20;
 const SOUND = 2;
 const KEY_FRAME = 1;
 const AT_REST = 2;
+/** What the server says of a speech. */
+const OF_SPEECH = ["saying", "refused", "ended"];
 const BACK_OFF_MS = [500, 1000, 2000, 4000, 8000];
 
 /**
@@ -37,8 +39,21 @@ export function readPicture(message) {
 }
 
 /**
+ * Write samples in the form that the hello has promised.
+ * @param {Float32Array} samples
+ */
+function asS16(samples) {
+  const numbers = new Int16Array(samples.length);
+  for (let i = 0; i < samples.length; i += 1) {
+    numbers[i] = Math.max(-32768, Math.min(32767, Math.round(samples[i] * 32767)));
+  }
+  return numbers;
+}
+
+/**
  * Events: `ready`, `lost` (with `retryMs`, or null where it is of no use to try again), `refused`
- * (an error of the server), `words`, `picture` and `sound`; each has its subject in `detail`.
+ * (an error of the server), `interrupted` (with `shift`), `words`, `picture` and `sound`; each has its
+ * subject in `detail`. After an interrupt nothing comes of what was said before it.
  */
 export class Line extends EventTarget {
   /**
@@ -57,6 +72,11 @@ export class Line extends EventTarget {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
     this.received = 0;
+    /** Where it stands: how many samples are on it, those of the server's texts too. */
+    this.position = 0;
+    /** Interrupts that were not answered, and where it stood at the last of them. */
+    this.interrupts = 0;
+    this.interruptedAt = 0;
     /** Whether the server has waited for this page in vain: it slept, and nothing is wrong with it. */
     this.hasSlept = false;
   }
@@ -90,9 +110,23 @@ export class Line extends EventTarget {
     if (this.isReady) this.socket?.send(JSON.stringify(words));
   }
 
-  /** @param {Int16Array} samples */
+  /** @param {Float32Array} samples mono, -1..1 */
   push(samples) {
-    if (this.isReady) this.socket?.send(samples);
+    if (!this.isReady) return;
+    this.socket?.send(asS16(samples));
+    this.position += samples.length;
+  }
+
+  /** Let the server forget what is being said. */
+  interrupt() {
+    this.interrupts += 1;
+    this.interruptedAt = this.position;
+    this.say({ type: "interrupt" });
+  }
+
+  /** Whether the server has not forgotten yet what it was to forget. */
+  get isForgetting() {
+    return this.interrupts > 0;
   }
 
   /** Bytes that the browser still has to send. */
@@ -104,6 +138,7 @@ export class Line extends EventTarget {
   #hear(data) {
     if (typeof data !== "string") {
       this.received += data.byteLength;
+      if (this.isForgetting) return;
       const isSound = new DataView(data).getUint8(0) === SOUND; // whose header has the same places
       this.#tell(isSound ? "sound" : "picture", readPicture(data));
       return;
@@ -112,14 +147,30 @@ export class Line extends EventTarget {
     if (words.type === "ready") {
       this.isReady = true;
       this.failures = 0;
+      this.position = 0;
+      this.interrupts = 0;
       this.#tell("ready", words);
     } else if (words.type === "error" && words.code === "DEADLINE_EXCEEDED") {
       this.hasSlept = true;
     } else if (words.type === "error") {
       this.#tell("refused", words);
-    } else {
+    } else if (words.type === "interrupted") {
+      this.#goOn(words.next_sample);
+    } else if (!this.isForgetting || !OF_SPEECH.includes(words.type)) {
       this.#tell("words", words);
     }
+  }
+
+  /**
+   * The server has forgotten what it was to forget: from there on is what was sent since.
+   * @param {number} position
+   */
+  #goOn(position) {
+    this.interrupts -= 1;
+    if (this.interrupts > 0) return;
+    const shift = position - this.interruptedAt;
+    this.position += shift;
+    this.#tell("interrupted", { shift });
   }
 
   /** @param {number} code */
