@@ -162,7 +162,8 @@ export class FileSpeech extends Speech {
 
   /** @override */
   lose() {
-    if (this.base !== null) {
+    // Once: each line that cannot be opened is lost, too, and nothing is heard meanwhile.
+    if (this.source) {
       this.heard = Math.max(0, Math.round(this.#heardS * this.sound.sampleRate));
     }
     this.stop();
