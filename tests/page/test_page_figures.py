@@ -101,9 +101,15 @@ def test_three_avatars_at_once_are_in_time(page: Any, url: str) -> None:
     check_all(page, url, "three avatars", 3)
 
 
-def check_recovery(page: Any, row: str, trouble: Callable[[], None]) -> None:
+def check_recovery(
+    page: Any, row: str, trouble: Callable[[], None], *, settle_ms: float = 1500
+) -> None:
     """Hold an avatar that speaks to the skew that is allowed, after some trouble."""
-    found = best(row, lambda: recovered(page, trouble), lambda it: abs(it["skew_ms"]) <= SKEW_MS)
+    found = best(
+        row,
+        lambda: recovered(page, trouble, settle_ms=settle_ms),
+        lambda it: abs(it["skew_ms"]) <= SKEW_MS,
+    )
     for figures in found:
         assert figures["bursts"] >= 3
         assert abs(figures["skew_ms"]) <= SKEW_MS
@@ -128,7 +134,8 @@ def test_it_is_in_time_again_after_the_line_was_slow(page: Any, line: TcpLine) -
         page.wait_for_timeout(8000)
         line.throttle(None)
 
-    check_recovery(page, "a line that was slow", trouble)
+    # Groups that the server has left out are missing for some seconds more: the sound has waited.
+    check_recovery(page, "a line that was slow", trouble, settle_ms=5000)
 
 
 def test_it_is_in_time_again_after_another_tab_was_in_front(page: Any, url: str) -> None:

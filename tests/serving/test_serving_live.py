@@ -27,7 +27,7 @@ from viseme.audio import Latency, lookahead_samples
 from viseme.errors import DeadlineError, InputError, UnavailableError
 from viseme.rendering import RenderOptions
 from viseme.serving import Lane
-from viseme.serving.live import SOUND_AHEAD_S, LiveSession
+from viseme.serving.live import PICTURES_AHEAD_S, SOUND_AHEAD_S, LiveSession
 from viseme.serving.live_events import Closing, Interrupted, LiveEvent, LivePicture, SpeechEnded
 from viseme.serving.live_options import LiveOptions
 from viseme.serving.live_pictures import LiveVideo
@@ -162,6 +162,20 @@ def test_the_avatar_rests_when_a_speech_that_came_at_once_has_been_seen(house: O
                 at_rest_s = time.monotonic() if began_s and not is_of_speech else 0.0
     # The first one is given before it is taken.
     assert at_rest_s - began_s > seconds / 2
+
+
+def test_no_picture_is_made_long_before_it_is_seen(house: OpenHouse) -> None:
+    seconds = PICTURES_AHEAD_S + 1
+    with session(house, rests=True) as live:
+        live.push(babble(seconds).tobytes())
+        live.end_of_speech()
+        spoken: list[float] = []
+        while not isinstance(event := live.take(), SpeechEnded):
+            if isinstance(event, LivePicture) and event.duration_samples:
+                spoken.append(time.monotonic())
+    assert len(spoken) > 25 * seconds - 3
+    # A second of them has to wait, but the first is given before it is taken.
+    assert spoken[-1] - spoken[0] > 0.5
 
 
 @pytest.mark.parametrize("codec", LiveCodec)

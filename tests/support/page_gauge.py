@@ -145,13 +145,19 @@ def broken_off(page: Any) -> list[Figures]:
     return figures
 
 
-def recovered(page: Any, trouble: Callable[[], None]) -> list[Figures]:
-    """Let each avatar speak, make trouble, and give the skew of what is said after it."""
+def recovered(page: Any, trouble: Callable[[], None], *, settle_ms: float = 1500) -> list[Figures]:
+    """Let each avatar speak, make trouble, and give the skew of what is said after it.
+
+    Args:
+        page: has the avatars.
+        trouble: what is done to them in the middle.
+        settle_ms: how long after it what was begun before may still be shown, or left out.
+    """
     begin(page, "bursts")
     page.wait_for_timeout(2000)
     trouble()
     until_all(page, "a.state === 'speaking' && a.speech.source")
-    page.wait_for_timeout(1500)  # what was begun before is not looked at
+    page.wait_for_timeout(settle_ms)
     taken(page)
     page.wait_for_timeout(4000)
     logs = taken(page)

@@ -50,12 +50,15 @@ from viseme.serving.metrics import Metrics
 from viseme.serving.pace import Pace
 from viseme.voices import Speaker
 
-__all__ = ["SOUND_AHEAD_S", "LiveSession"]
+__all__ = ["PICTURES_AHEAD_S", "SOUND_AHEAD_S", "LiveSession"]
 
 SOUND_AHEAD_S: Final = 30
 """How much sound is taken before its pictures are: some sentences of a synthesizer that is faster
 than speech, so that an interrupt need not wait behind them. It takes 2 MB."""
 
+PICTURES_AHEAD_S: Final = 1.0
+"""How much sooner than it is seen a picture is made for someone who shows the avatar at rest, too:
+enough for a line that stumbles."""
 _PIECE_S: Final = 1
 """What is resampled at once, so that no message is held a second time."""
 _BEHIND: Final = (
@@ -350,9 +353,7 @@ class LiveSession:
                 for event in events:
                     with self._pace.resting():
                         self._exchange.give(event, speech)
-                if sent.number == 0:
-                    self._rests_from_s = time.monotonic()
-                self._rests_from_s += 1 / FRAME_RATE_HZ
+                self._keep_time(speech, is_first=sent.number == 0)
             return not speech.forgotten
         except ForgottenError:
             self._rests_from_s = 0.0
@@ -360,6 +361,18 @@ class LiveSession:
         finally:
             self._exchange.done_with(speech)  # ends the wait for its sound, so that closing can
             self._ending.close(pictures, sound)
+
+    def _keep_time(self, speech: LiveSpeech, *, is_first: bool) -> None:
+        """Follow someone who shows the speech from its first picture on, and stay in sight of him.
+
+        Pictures that are made long before they are seen take the machine from those that are due.
+        """
+        now_s = time.monotonic()
+        if is_first:
+            self._rests_from_s = now_s
+        self._rests_from_s += 1 / FRAME_RATE_HZ
+        if self._options.rests and self._rests_from_s > now_s + PICTURES_AHEAD_S:
+            self._exchange.pause(speech, self._rests_from_s - now_s - PICTURES_AHEAD_S)
 
     def _tell_form(self, sent: Sent) -> None:
         """Say that a picture is not like those before, if so, even if it is then forgotten."""

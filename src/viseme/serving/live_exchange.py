@@ -221,10 +221,10 @@ class LiveExchange:
             self._changed.notify_all()
             return act
 
-    def pause(self, text: LiveText, seconds: float) -> None:
-        """Wait, for as long as a text is wanted."""
+    def pause(self, speech: LiveSpeech, seconds: float) -> None:
+        """Wait, for as long as a speech is wanted."""
         with self._changed:
-            self._changed.wait_for(lambda: text.forgotten or self.over, seconds)
+            self._changed.wait_for(lambda: speech.forgotten or self.over, seconds)
 
     def blocks(self, speech: LiveSpeech) -> Generator[Samples, None, None]:
         """Give the sound of a speech as it comes: float32 [n], 16 kHz mono.
