@@ -116,7 +116,7 @@ def measure_render(spec: Spec, task: RenderTask, on_step: Callable[[str], None])
             ]
             if task.full_size and seconds <= task.plain_seconds_max:
                 plain = replace(entries[0].spec, model=str(task.full_size))
-                entries.append(Entry(_FULL_SIZE, "plain, full-size network", plain, frames=0))
+                entries.append(Entry(_FULL_SIZE, "plain, full size", plain, frames=0))
             on_step(f"Clips of {seconds:g} seconds.")
             scores[seconds] = hold(entries, task.rounds, on_step)
     on_step("The stages, each alone.")
