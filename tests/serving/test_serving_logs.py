@@ -242,5 +242,6 @@ def test_a_reader_who_has_gone_is_not_missed() -> None:
         os.close(reading)
         for _ in range(3):
             event(LOG, "said")
+    assert "viseme-log" not in {thread.name for thread in threading.enumerate()}
     with suppress(BrokenPipeError):
         stream.close()
