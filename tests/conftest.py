@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from collections.abc import Iterator
@@ -33,6 +34,15 @@ def no_thread_is_left() -> Iterator[None]:
         if thread not in before:
             thread.join(LAST_STEPS_S)  # gRPC says that it has ended a moment before it has
     assert [thread for thread in threading.enumerate() if thread not in before] == []
+
+
+@pytest.fixture
+def no_garbage() -> Iterator[None]:
+    """For tests that exhaust the stack: what others left behind is not to be ended down there."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture

@@ -145,6 +145,7 @@ def test_manifests_that_say_something_else(changes: dict[str, Any], message: str
         ("\ufeff{}", "is not valid JSON"),
     ],
 )
+@pytest.mark.usefixtures("no_garbage")
 def test_json_that_leaves_doubt(text: str, message: str) -> None:
     with pytest.raises(AvatarError, match=message):
         parse_manifest(text.encode())

@@ -222,6 +222,7 @@ def test_a_damaged_folder(folder: Path, change: Callable[[Path], None], sentence
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[" * 100_000])
+@pytest.mark.usefixtures("no_garbage")
 def test_metadata_that_is_no_json(folder: Path, data: bytes) -> None:
     replaced(data)(folder)
     start = re.escape(f"{folder}/metadata.json cannot be used: it is not JSON (")

@@ -181,6 +181,7 @@ def test_a_choice_is_recalled_for_its_key_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"\xff\xfe\x00", b"[]", b'{"key": {}, "backend": "cuda"}', b"[" * 60_000]
 )
+@pytest.mark.usefixtures("no_garbage")
 def test_a_damaged_choice_is_forgotten_and_made_again(tmp_path: Path, content: bytes) -> None:
     cache = ChoiceCache(tmp_path)
     cache.remember(KEY, "openvino")

@@ -222,6 +222,7 @@ def test_no_file_is_read_that_is_not_named(tmp_path: Path, monkeypatch: pytest.M
         ("a = " + "[" * 5000, "The configuration FILE is not TOML: "),
     ],
 )
+@pytest.mark.usefixtures("no_garbage")
 def test_a_fault_in_the_file_is_named(file: Path, text: str, sentence: str) -> None:
     assert sentence in fault_in(file, text)
 
