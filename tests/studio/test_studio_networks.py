@@ -27,6 +27,7 @@ DENSE = NetworkConfig(
     encoder_ladder=(8, 8, 8),
     encoder_over_time=True,
 )
+POSED = replace(DENSE, generator=replace(DENSE.generator, whole_window=False, posed=True))
 
 
 def parameters(net: GeneratorNet) -> float:
@@ -50,8 +51,9 @@ def test_unfolded_generators_are_as_large_as_the_familys(
         GeneratorConfig(ladder=(4, 4, 6, 8), fold=4, gate=True),
         GeneratorConfig(ladder=(4, 4, 6, 8), size=160),
         GeneratorConfig(ladder=(4, 4, 6, 8), fold=4, whole_window=True),
+        GeneratorConfig(ladder=(4, 4, 6, 8), fold=4, posed=True),
     ],
-    ids=["plain", "fold 2", "fold 4 with gate", "160", "whole window"],
+    ids=["plain", "fold 2", "fold 4 with gate", "160", "whole window", "posed"],
 )
 def test_a_generator_gives_a_picture_in_range(config: GeneratorConfig) -> None:
     net = GeneratorNet(config).eval()
@@ -87,7 +89,21 @@ def test_features_outside_the_sound_are_zero() -> None:
     assert (window[3:] != 0).any()
 
 
-@pytest.mark.parametrize("config", [TINY, DENSE], ids=["family", "dense"])
+def test_a_posed_picture_follows_the_pose_within_its_range() -> None:
+    net = LipSyncNet(POSED).eval()
+    visual, window = torch.rand(3, 6, 320, 320), torch.randn(3, 32, 16, 16)
+    with torch.no_grad():
+        pose = net.generator.audio(window)
+        pictures = net.generator(visual, window)
+        assert pose.shape == (3, 8)
+        torch.testing.assert_close(net.generator.show(visual, pose), pictures)
+        low = torch.tensor([[0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0]]).expand(3, 8)
+        lowest = net.generator.show(visual, low)
+        torch.testing.assert_close(net.generator.show(visual, low - 1), lowest)
+        assert not torch.equal(net.generator.show(visual, low + 1), lowest)
+
+
+@pytest.mark.parametrize("config", [TINY, DENSE, POSED], ids=["family", "dense", "posed"])
 def test_a_config_survives_its_dictionary(config: NetworkConfig) -> None:
     assert NetworkConfig.from_dict(config.as_dict()) == config
 
@@ -109,8 +125,8 @@ def test_no_more_than_the_area_is_looked_at_and_drawn() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"gate": False}, "with gate and whole_window alone"),
-        ({"whole_window": False}, "with gate and whole_window alone"),
+        ({"gate": False}, "with gate, and with whole_window or posed, alone"),
+        ({"whole_window": False}, "with gate, and with whole_window or posed, alone"),
         ({"drawn": ((60, 288), (32, 256))}, "60 to 288 does not begin and end at multiples of 32"),
         ({"drawn": ((64, 288), (32, 352))}, "32 to 352 does not"),
         ({"drawn": ((64, 64), (32, 256))}, "64 to 64 does not"),
@@ -121,7 +137,7 @@ def test_an_area_that_cannot_be_drawn_is_refused(changes: dict[str, Any], said: 
         replace(DENSE.generator, **changes)
 
 
-@pytest.mark.parametrize("config", [TINY, DENSE], ids=["family", "dense"])
+@pytest.mark.parametrize("config", [TINY, DENSE, POSED], ids=["family", "dense", "posed"])
 def test_an_exported_pair_runs_in_the_engine(config: NetworkConfig, tmp_path: Path) -> None:
     torch.manual_seed(3)
     net = LipSyncNet(config).eval()

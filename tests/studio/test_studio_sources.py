@@ -72,6 +72,7 @@ def test_every_picture_shows_the_pose_of_its_frame(drawn: DrawnSource) -> None:
     expected = np.take_along_axis(opening, batch.picks, axis=1).ravel() * 255
     assert batch.target.shape == (6, 3, 320, 320)
     np.testing.assert_allclose(batch.target[:, 0, 0, 0], expected, atol=0.51)
+    np.testing.assert_array_equal(batch.shown[:, POSE_CHANNELS.index("open")] * 255, expected)
     assert batch.target.max() > 20, "no mouth was ever open: the test would prove nothing"
 
 
@@ -87,6 +88,20 @@ def test_hearing_alone_draws_nothing(drawn: DrawnSource) -> None:
     assert batch.picks.shape == (2, 0)
     assert len(batch.visual) == len(batch.target) == len(batch.mouth) == 0
     assert batch.patches.shape == (2, 21, 1, 80, 16)
+
+
+def test_a_drawing_without_sound_has_poses_between_those_of_the_speech(drawn: DrawnSource) -> None:
+    shape = BatchShape(clips=3, frames=40, pictures=12, heard=False, between=1.0)
+    batch = drawn.batch(1, shape)
+    assert batch.patches.size == batch.valid.size == batch.phones.size == 0
+    assert batch.poses.shape == (3, 40, 8)
+    assert batch.shown.shape == (36, 8)
+    spoken = np.take_along_axis(batch.poses, batch.picks[:, :, None], axis=1).reshape(-1, 8)
+    assert (np.abs(batch.shown - spoken).max(axis=1) > 1e-3).mean() > 0.5
+    assert (batch.shown >= spoken.min(axis=0) - 1e-6).all()
+    assert (batch.shown <= spoken.max(axis=0) + 1e-6).all()
+    opening = batch.shown[:, POSE_CHANNELS.index("open")] * 255
+    np.testing.assert_allclose(batch.target[:, 0, 0, 0], opening, atol=0.51)
 
 
 def test_the_mouth_weighs_most_in_its_box(drawn: DrawnSource) -> None:

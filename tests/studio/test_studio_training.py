@@ -51,7 +51,21 @@ class Beeps:
             picks=np.zeros((shape.clips, shape.pictures), np.int64),
             visual=np.full((pictures, 6, 320, 320), 128, np.uint8),
             target=np.broadcast_to(white, (pictures, 3, 320, 320)).copy(),
+            shown=np.tile(np.repeat(loud, shape.pictures)[:, None], (1, 8)),
             mouth=np.ones((pictures, 1, 320, 320), np.float32),
+        )
+
+
+class Deaf(Beeps):
+    """The same source where nothing is to be heard."""
+
+    def batch(self, step: int, shape: BatchShape) -> Batch:
+        nothing = np.empty((shape.clips, 0), np.float32)
+        return replace(
+            super().batch(step, shape),
+            patches=nothing,
+            valid=nothing,
+            phones=nothing.astype(np.int64),
         )
 
 
@@ -108,6 +122,22 @@ def test_hearing_that_rests_stays_as_it_is(tmp_path: Path) -> None:
         if not torch.equal(value, before[name])
     }
     assert moved == {f"generator.{part}" for part in ("stem", "downs", "fuse", "ups", "head")}
+
+
+def test_a_posed_drawing_learns_from_poses_without_sound(tmp_path: Path) -> None:
+    generator = replace(OPTIONS.network.generator, posed=True)
+    drawing = Phase(
+        "drawing", 40, BatchShape(2, 3, 1, heard=False), (1e-2, 1e-3), hearing_rests=True
+    )
+    options = replace(
+        OPTIONS, network=replace(OPTIONS.network, generator=generator), phases=(drawing,)
+    )
+    net = Trainer(Deaf(), tmp_path, options).run()
+    with torch.no_grad():
+        poses = torch.tensor([[0.0] * 8, [1.0] * 8])
+        dark, bright = net.generator.show(torch.full((2, 6, 320, 320), 0.5), poses).mean((1, 2, 3))
+    assert dark < 0.2
+    assert bright > 0.8
 
 
 def test_the_average_forgets_the_first_weights(tmp_path: Path) -> None:

@@ -43,6 +43,12 @@ class BatchShape:
     accent: float = 1.0
     """How far the speakers' ways stray from those of the voices that there are; a source that
     cannot change them ignores it."""
+    heard: bool = True
+    """Whether the speech is to be heard. Without, there are poses and pictures alone, from speech
+    in the way in which it was spoken."""
+    between: float = 0.0
+    """Share of the pictures whose pose lies between two of the speech's: what is heard in a voice
+    that is not known may be a pose that no speech takes. 0 where poses are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +56,11 @@ class Batch:
     """One step's data: N clips of F frames, P of them drawn; K is F + 15."""
 
     patches: NDArray[np.float32]
-    """``[N, K, 1, 80, 16]``, log-mel."""
+    """``[N, K, 1, 80, 16]``, log-mel, or ``[N, 0]`` where nothing is to be heard."""
     valid: NDArray[np.float32]
-    """``[N, K]``, 1 where the feature exists and 0 outside the sound."""
+    """``[N, K]``, 1 where the feature exists and 0 outside the sound, or ``[N, 0]``."""
     phones: NDArray[np.int64]
-    """``[N, K]``, the phone in the middle of each patch, or ``[0]`` where it is not known."""
+    """``[N, K]``, the phone in the middle of each patch; ``[N, 0]`` or ``[0]`` where not known."""
     poses: NDArray[np.float32]
     """``[N, F, 8]``, or ``[0]`` where the mouth's pose is not known (recorded data)."""
     picks: NDArray[np.int64]
@@ -63,6 +69,8 @@ class Batch:
     """``[N * P, 6, S, S]``, reference and masked crop in B, G, R."""
     target: NDArray[np.uint8]
     """``[N * P, 3, S, S]``, the true crop."""
+    shown: NDArray[np.float32]
+    """``[N * P, 8]``, the poses of these, or ``[0]`` where they are not known."""
     mouth: NDArray[np.float32]
     """``[N * P, 1, S, S]``, 1 in the mouth's region, fading to 0 around it."""
 

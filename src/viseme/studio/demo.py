@@ -33,7 +33,7 @@ RECIPE = TrainingOptions(
             ladder=(64, 96, 160, 256),
             fold=4,
             up_expand=1,
-            whole_window=True,
+            posed=True,
             gate=True,
             drawn=((64, 288), (32, 288)),  # mouth, jaw and throat, with the box's sway
         ),
@@ -41,10 +41,8 @@ RECIPE = TrainingOptions(
         encoder_over_time=True,
     ),
     phases=(
-        Phase("hearing", 4000, BatchShape(8, 48, 0), (1.5e-3, 1e-3)),
-        Phase("other accents", 8000, BatchShape(8, 48, 0, accent=1.5), (1e-3, 3e-5)),
-        Phase("drawing", 10000, BatchShape(6, 8, 2, accent=1.5), (1.5e-3, 1e-4), True),
-        Phase("both", 2000, BatchShape(10, 16, 1, accent=1.5), (3e-4, 1.5e-5)),
+        Phase("hearing", 3500, BatchShape(8, 48, 0), (1.5e-3, 1e-3)),
+        Phase("other accents", 6500, BatchShape(8, 48, 0, accent=1.5), (1e-3, 2e-5)),
     ),
     seed=7,
 )

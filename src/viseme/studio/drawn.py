@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from viseme.audio import mel_spectrogram
+from viseme.audio import FRAME_RATE_HZ, mel_spectrogram
 from viseme.avatar import FAMILY_328, Geometry
 from viseme.studio.batches import (
     Batch,
@@ -40,6 +40,9 @@ CLOSURE_WEIGHT = 4.0
 PRESS = POSE_CHANNELS.index("press")
 EDGE_FRAMES = 6
 """How far past the ends a run may be drawn; it is moved back to begin or end with the sound."""
+
+
+_Clip: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
 
 class Drawing(Protocol):
@@ -83,17 +86,17 @@ class DrawnSource:
     def batch(self, step: int, shape: BatchShape) -> Batch:
         """Make the batch of one step."""
         rng = np.random.default_rng([self._seed, step])
-        clips = [self._clip(rng, shape) for _ in range(shape.clips)]
+        clip = self._clip if shape.heard else self._silent_clip
+        clips = [clip(rng, shape) for _ in range(shape.clips)]
         patches, valid, phones, poses = (np.stack(part) for part in zip(*clips, strict=True))
         picks = np.stack([_picks(rng, pose, shape.pictures) for pose in poses])
         size = self._geometry.inner
         visual = np.empty((picks.size, 6, size, size), np.uint8)
         target = np.empty((picks.size, 3, size, size), np.uint8)
         mouth = np.empty((picks.size, 1, size, size), np.float32)
-        chosen = np.take_along_axis(poses, picks[:, :, None], axis=1).reshape(
-            -1, len(POSE_CHANNELS)
-        )
-        for row, pose in enumerate(chosen):
+        shown = np.take_along_axis(poses, picks[:, :, None], axis=1).reshape(-1, len(POSE_CHANNELS))
+        shown = _some_between(rng, shown, shape.between)
+        for row, pose in enumerate(shown):
             index = int(rng.integers(len(self._references)))
             reference = self._references[index]
             visual[row] = visual_planes(reference, reference, self._geometry)
@@ -107,12 +110,11 @@ class DrawnSource:
             picks=picks,
             visual=visual,
             target=target,
+            shown=shown,
             mouth=mouth,
         )
 
-    def _clip(
-        self, rng: np.random.Generator, shape: BatchShape
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    def _clip(self, rng: np.random.Generator, shape: BatchShape) -> _Clip:
         """Return patches, their validity and phones, and poses of a run of frames in the speech."""
         frames = shape.frames
         clip = training_clip(self._corpus, rng, round(frames / SHORTEST) + CONTEXT_FRAMES)
@@ -124,6 +126,15 @@ class DrawnSource:
         phones = phones_at(spoken, patch_times_s(len(mel), first, frames))
         poses = pose_track(spoken, first + frames)
         return patches, valid, phones, poses[first:]
+
+    def _silent_clip(self, rng: np.random.Generator, shape: BatchShape) -> _Clip:
+        """Return the same without what is heard."""
+        utterance = self._corpus[int(rng.integers(len(self._corpus)))]
+        count = max(shape.frames, round(utterance.duration_s * FRAME_RATE_HZ))
+        first = int(rng.integers(count - shape.frames + 1))
+        poses = pose_track(utterance.phones, first + shape.frames)
+        nothing = np.empty(0, np.float32)
+        return nothing, nothing, nothing.astype(np.int64), poses[first:]
 
     def _mouth_weight(self, index: int) -> NDArray[np.float32]:
         """Return 1 in the region of the lips, fading out around it: float32 ``[S, S]``."""
@@ -144,3 +155,14 @@ def _picks(rng: np.random.Generator, poses: NDArray[np.float32], count: int) -> 
     weight += CLOSURE_WEIGHT * poses[:, PRESS]
     picks = rng.choice(len(poses), count, replace=False, p=weight / weight.sum())
     return picks.astype(np.int64)
+
+
+def _some_between(
+    rng: np.random.Generator, poses: NDArray[np.float32], share: float
+) -> NDArray[np.float32]:
+    """Move a share of the poses ``[B, 8]`` towards others of them, each by some part of the way."""
+    if not share or not len(poses):
+        return poses
+    others = poses[rng.permutation(len(poses))]
+    part = rng.uniform(0, 1, (len(poses), 1)) * (rng.random((len(poses), 1)) < share)
+    return (poses + part * (others - poses)).astype(np.float32)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["POSE_CHANNELS", "REST", "MouthPose"]
+__all__ = ["POSE_CHANNELS", "POSE_LOWEST", "REST", "MouthPose"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,10 @@ class MouthPose:
     @classmethod
     def of(cls, values: NDArray[np.floating]) -> MouthPose:
         """Make a pose from [8] values, each clipped to its range."""
-        low = [-1.0 if name == "wide" else 0.0 for name in POSE_CHANNELS]
-        return cls(*(float(v) for v in np.clip(values, low, 1.0)))
+        return cls(*(float(v) for v in np.clip(values, POSE_LOWEST, 1.0)))
 
 
 POSE_CHANNELS: tuple[str, ...] = tuple(field.name for field in fields(MouthPose))
+POSE_LOWEST: tuple[float, ...] = tuple(-1.0 if n == "wide" else 0.0 for n in POSE_CHANNELS)
+"""The least of each channel; the most is 1."""
 REST = MouthPose()

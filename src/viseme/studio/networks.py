@@ -7,13 +7,13 @@ scale at which it works: with ``fold`` 1 it sees the crop pixel by pixel as the 
 shuffle, so that no feature map is as large as the picture; on a processor it is the memory of
 those maps that costs.
 
-Five additions are the project's own and leave the tensors as they are. With ``gate`` the last
-layer gives a fourth channel that says where to keep the reference's own pixels; with ``drawn`` no
-more of the crop is looked at and drawn than what a mouth can move. With
-``whole_window`` and ``encoder_over_time`` the hearing is made of products of large matrices, a
-fraction of the work that convolutions over its small maps are. And two heads, used in training
-alone, read the phone from each feature and the mouth's pose from the audio branch: the phone is the
-same whoever speaks, which is what the features have to learn.
+The project's own choices leave the tensors as they are. With ``gate`` the last layer gives a fourth
+channel that says where to keep the reference's own pixels; with ``drawn`` no more of the crop is
+looked at and drawn than what a mouth can move; with ``posed`` the picture follows the sound through
+the pose of a mouth, eight numbers, so that hearing and drawing are learned each by itself. Two
+heads, used in training alone, read the phone from each feature and, without ``posed``, the pose
+from the audio branch: the phone is the same whoever speaks, which is what the features have to
+learn.
 """
 
 from __future__ import annotations
@@ -27,12 +27,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from viseme.audio import FEATURE_SIZE
-from viseme.audio.features import PATCH_FRAMES
-from viseme.audio.units import MEL_BINS
-from viseme.studio.mouth import POSE_CHANNELS
+from viseme.studio.blocks import InvertedResidual, double
+from viseme.studio.hearing_nets import (
+    AudioBranch,
+    AudioEncoderNet,
+    PosedWindow,
+    TimeEncoderNet,
+    WholeWindow,
+)
+from viseme.studio.mouth import POSE_CHANNELS, POSE_LOWEST
 from viseme.studio.speech.phones import PHONES
 
-__all__ = ["AudioEncoderNet", "GeneratorConfig", "GeneratorNet", "LipSyncNet", "NetworkConfig"]
+__all__ = ["GeneratorConfig", "GeneratorNet", "LipSyncNet", "NetworkConfig"]
 
 FULL_LADDER = (32, 64, 128, 256, 512)
 MOBILE_LADDER = (16, 32, 64, 128, 256)
@@ -54,11 +60,15 @@ class GeneratorConfig:
     largest maps of all, so 1 saves a fifth of a drawing's time."""
     whole_window: bool = False
     """Whether a window is read as a whole, not convolved over as if it were a picture."""
+    posed: bool = False
+    """Whether a window is read, as a whole, to a mouth's pose, which is all that the picture
+    follows."""
     gate: bool = False
     """Whether a fourth output channel blends the drawn pixels with the reference's."""
     drawn: Area | None = None
     """What part of the crop is drawn, all of it if None; the rest is the reference's own pixels.
-    Needs `gate` and `whole_window`, and edges that lie between two places of the bottleneck."""
+    Needs `gate`, what was heard the same all over the bottleneck (`whole_window` or `posed`), and
+    edges that lie between two places of it."""
     size: int = 320
     """Side of the crop in pixels."""
     audio_shape: tuple[int, int, int] = (32, 16, 16)
@@ -67,8 +77,10 @@ class GeneratorConfig:
         """Refuse an area that cannot be drawn by itself."""
         if self.drawn is None:
             return
-        if not (self.gate and self.whole_window):
-            raise ValueError("a part of the crop is drawn with gate and whole_window alone")
+        if not (self.gate and (self.whole_window or self.posed)):
+            raise ValueError(
+                "a part of the crop is drawn with gate, and with whole_window or posed, alone"
+            )
         place = self.size // 10
         for first, last in self.drawn:
             if not 0 <= first < last <= self.size or first % place or last % place:
@@ -115,17 +127,6 @@ class NetworkConfig:
         )
 
 
-def conv(
-    inputs: int, outputs: int, kernel: int = 3, stride: int | tuple[int, int] = 1, groups: int = 1
-) -> list[nn.Module]:
-    """Return a convolution that keeps the scale (over the stride), and its batch norm."""
-    padding = kernel // 2
-    return [
-        nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False),
-        nn.BatchNorm2d(outputs),
-    ]
-
-
 def folding(inputs: int, outputs: int, fold: int) -> nn.Conv2d:
     """Return the first convolution, which looks at blocks of ``fold`` pixels and around them.
 
@@ -134,33 +135,6 @@ def folding(inputs: int, outputs: int, fold: int) -> nn.Conv2d:
     """
     kernel = 3 if fold == 1 else 2 * fold
     return nn.Conv2d(inputs, outputs, kernel, fold, (kernel - fold + 1) // 2, bias=False)
-
-
-class InvertedResidual(nn.Module):
-    """1x1 expand (by 2), 3x3 depthwise, 1x1 project; a residual where shape allows."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int = 1, expand: int = 2) -> None:
-        super().__init__()
-        hidden = inputs * expand
-        self.residual = stride == 1 and inputs == outputs
-        self.body = nn.Sequential(
-            *conv(inputs, hidden, 1),
-            nn.ReLU(inplace=True),
-            *conv(hidden, hidden, 3, stride, groups=hidden),
-            nn.ReLU(inplace=True),
-            *conv(hidden, outputs, 1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = cast(Tensor, self.body(x))
-        return x + y if self.residual else y
-
-
-def double(inputs: int, outputs: int, stride: int = 1, expand: int = 2) -> nn.Sequential:
-    """Return the two blocks that make a stage of the U-Net; `expand` is the first one's."""
-    return nn.Sequential(
-        InvertedResidual(inputs, outputs, stride, expand), InvertedResidual(outputs, outputs)
-    )
 
 
 class Up(nn.Module):
@@ -175,46 +149,24 @@ class Up(nn.Module):
         return cast(Tensor, self.blocks(torch.cat([x, skip], dim=1)))
 
 
-class AudioBranch(nn.Module):
-    """From one window ``[B, 32, 16, 16]`` to the bottleneck's ``[B, C, 10, 10]``."""
+class PlacedPose(nn.Module):
+    """From a pose ``[B, 8]``, brought into its range, to the bottleneck's ``[B, C, 1, 1]``."""
 
-    def __init__(self, shape: tuple[int, int, int], ladder: tuple[int, ...]) -> None:
+    low: Tensor
+
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        middle, top = ladder[-2], ladder[-1]
+        self.register_buffer("low", torch.tensor(POSE_LOWEST))
         self.body = nn.Sequential(
-            *conv(shape[0], middle),
+            nn.Linear(len(POSE_CHANNELS), channels),
             nn.ReLU(inplace=True),
-            *conv(middle, top, 3, 2),
-            nn.ReLU(inplace=True),
-            InvertedResidual(top, top),
-        )
-
-    def forward(self, window: Tensor) -> Tensor:
-        heard = self.body(window)
-        return functional.interpolate(heard, size=(10, 10), mode="bilinear", align_corners=True)
-
-
-class WholeWindow(nn.Module):
-    """From one window ``[B, 32, 16, 16]`` to the bottleneck's ``[B, C, 10, 10]``.
-
-    The rows and columns of a window are no place in any picture, so it is read as a whole, and what
-    was heard is the same all over the bottleneck.
-    """
-
-    def __init__(self, shape: tuple[int, int, int], ladder: tuple[int, ...]) -> None:
-        super().__init__()
-        channels, side, _ = shape
-        top = ladder[-1]
-        self.body = nn.Sequential(
-            nn.Conv2d(channels, 2 * top, side, bias=False),
-            nn.BatchNorm2d(2 * top),
-            nn.ReLU(inplace=True),
-            *conv(2 * top, top, 1),
+            nn.Linear(channels, channels),
             nn.ReLU(inplace=True),
         )
 
-    def forward(self, window: Tensor) -> Tensor:
-        return cast(Tensor, self.body(window))
+    def forward(self, pose: Tensor) -> Tensor:
+        pose = torch.minimum(torch.maximum(pose, self.low), torch.ones_like(self.low))
+        return cast(Tensor, self.body(pose))[:, :, None, None]
 
 
 class GeneratorNet(nn.Module):
@@ -233,8 +185,10 @@ class GeneratorNet(nn.Module):
             InvertedResidual(ladder[0], ladder[0]),
         )
         self.downs = nn.ModuleList(double(a, b, stride=2) for a, b in pairwise(ladder))
-        branch = WholeWindow if config.whole_window else AudioBranch
-        self.audio = branch(config.audio_shape, config.ladder)
+        branch: type[nn.Module] = WholeWindow if config.whole_window else AudioBranch
+        self.audio = (PosedWindow if config.posed else branch)(config.audio_shape, config.ladder)
+        if config.posed:
+            self.place = PlacedPose(ladder[-1])
         fused = config.ladder[-2]
         self.fuse = double(2 * ladder[-1], fused)
         # On the way up each stage gives the channels of the next finer skip, half of its own.
@@ -252,7 +206,12 @@ class GeneratorNet(nn.Module):
         return self.show(visual, self.audio(audio))
 
     def show(self, visual: Tensor, heard: Tensor) -> Tensor:
-        """Draw the crop from the reference and the audio branch's output."""
+        """Draw the crop from the reference and the audio branch's output.
+
+        That is a pose ``[B, 8]`` with `posed`, and the bottleneck's ``[B, C, 10, 10]`` without.
+        """
+        if self.config.posed:
+            heard = self.place(heard)
         if self.config.drawn is None:
             return self._draw(visual, heard)
         (top, bottom), (left, right) = self.config.drawn
@@ -280,83 +239,6 @@ class GeneratorNet(nn.Module):
         return drawn + kept * (visual[:, :3] - drawn)
 
 
-class AudioEncoderNet(nn.Module):
-    """``[B, 1, 80, 16]`` (mel bins x mel frames) to ``[B, 512]``."""
-
-    def __init__(self, ladder: tuple[int, ...]) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        inputs = 1
-        for index, outputs in enumerate(ladder):
-            # The first stage keeps all 16 mel frames: that is where a plosive's burst is seen.
-            stride = (2, 1) if index == 0 else (2, 2)
-            layers += [*conv(inputs, outputs, 3, stride), nn.ReLU(inplace=True)]
-            layers += [ResidualConv(outputs)]
-            inputs = outputs
-        self.body = nn.Sequential(*layers)
-        self.project = nn.Linear(inputs * 5 * 2, FEATURE_SIZE)
-
-    def forward(self, mel: Tensor) -> Tensor:
-        """Encode patches."""
-        return cast(Tensor, self.project(self.body(mel).flatten(1)))
-
-
-class ResidualConv(nn.Module):
-    """A 3x3 convolution added to its input."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(*conv(channels, channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.relu(x + self.body(x))
-
-
-class TimeEncoderNet(nn.Module):
-    """``[B, 1, 80, 16]`` (mel bins x mel frames) to ``[B, 512]``.
-
-    It convolves over time, with the bins as channels: products of large matrices, which a
-    processor does at its full speed. The first stage keeps all 16 mel frames: that is where a
-    plosive's burst is seen.
-    """
-
-    def __init__(self, ladder: tuple[int, ...]) -> None:
-        super().__init__()
-        layers: list[nn.Module] = [nn.Flatten(1, 2)]
-        inputs, frames = MEL_BINS, PATCH_FRAMES
-        for index, outputs in enumerate(ladder):
-            stride = 1 if index == 0 else 2
-            layers += [*conv_over_time(inputs, outputs, stride), nn.ReLU(inplace=True)]
-            if 0 < index < len(ladder) - 1:
-                layers += [ResidualOverTime(outputs)]
-            inputs, frames = outputs, frames // stride
-        self.body = nn.Sequential(*layers)
-        self.project = nn.Linear(inputs * frames, FEATURE_SIZE)
-
-    def forward(self, mel: Tensor) -> Tensor:
-        """Encode patches."""
-        return cast(Tensor, self.project(self.body(mel).flatten(1)))
-
-
-def conv_over_time(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
-    """Return a convolution over three moments, and its batch norm."""
-    return [
-        nn.Conv1d(inputs, outputs, 3, stride, padding=1, bias=False),
-        nn.BatchNorm1d(outputs),
-    ]
-
-
-class ResidualOverTime(nn.Module):
-    """A convolution over time added to its input."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(*conv_over_time(channels, channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.relu(x + self.body(x))
-
-
 class Drawn(NamedTuple):
     """What a `LipSyncNet` makes of a batch."""
 
@@ -366,6 +248,17 @@ class Drawn(NamedTuple):
     """``[N, F, 8]``"""
     pictures: Tensor
     """``[N * P, 3, S, S]``, 0..1"""
+
+
+class PoseHead(nn.Module):
+    """Reads the pose ``[B, 8]`` from an audio branch's ``[B, C, H, W]``."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.read = nn.Linear(channels, len(POSE_CHANNELS))
+
+    def forward(self, heard: Tensor) -> Tensor:
+        return cast(Tensor, self.read(heard.mean(dim=(2, 3))))
 
 
 class LipSyncNet(nn.Module):
@@ -379,7 +272,7 @@ class LipSyncNet(nn.Module):
         self.generator = GeneratorNet(config.generator)
         top = self.generator.config.ladder[-1]
         self.phone_head = nn.Linear(FEATURE_SIZE, len(PHONES))
-        self.pose_head = nn.Linear(top, len(POSE_CHANNELS))
+        self.pose_head = PoseHead(top) if not config.generator.posed else nn.Identity()
 
     def hearing_parts(self) -> tuple[nn.Module, ...]:
         """Return the parts that see no picture: encoder, audio branch and the heads on them."""
@@ -407,7 +300,7 @@ class LipSyncNet(nn.Module):
         windows = self.windows(features, valid)
         clips, frames = windows.shape[:2]
         heard = self.generator.audio(windows.flatten(0, 1))
-        poses = self.pose_head(heard.mean(dim=(2, 3))).view(clips, frames, -1)
+        poses = self.pose_head(heard).view(clips, frames, -1)
         pictures = visual[:, :3]
         if picks.numel():
             rows = torch.arange(clips, device=picks.device)[:, None] * frames + picks

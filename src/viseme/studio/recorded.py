@@ -76,6 +76,7 @@ class RecordedSource:
             picks=picks,
             visual=visual,
             target=target,
+            shown=np.empty(0, np.float32),
             mouth=np.broadcast_to(_lower_half(size), (picks.size, 1, size, size)).copy(),
         )
 

@@ -186,16 +186,20 @@ class Trainer:
         move = {name: value.to(self.device) for name, value in batch.items()}
         visual = move["visual"].float().div(255).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            drawn = self.net(move["patches"], move["valid"], move["picks"], visual)
+            if phase.hearing_rests and self.options.network.generator.posed:
+                pictures = self.net.generator.show(visual, move["shown"])  # the pose says it all
+            else:
+                drawn = self.net(move["patches"], move["valid"], move["picks"], visual)
+                pictures = drawn.pictures
         losses = {}
-        hears = not phase.hearing_rests
-        if hears and move["phones"].numel():
-            losses["phone"] = phone_loss(drawn.phones.float(), move["phones"])
-        if hears and move["poses"].numel():
-            losses["pose"] = pose_loss(drawn.poses.float(), move["poses"])
+        if not phase.hearing_rests:
+            if move["phones"].numel():
+                losses["phone"] = phone_loss(drawn.phones.float(), move["phones"])
+            if move["poses"].numel():
+                losses["pose"] = pose_loss(drawn.poses.float(), move["poses"])
         if move["picks"].numel():
             target = move["target"].float().div(255)
-            losses["picture"] = picture_loss(drawn.pictures.float(), target, move["mouth"])
+            losses["picture"] = picture_loss(pictures.float(), target, move["mouth"])
         return losses
 
     def _teach(self, *, hearing: bool) -> None:

@@ -1,0 +1,158 @@
+"""The parts that hear: the encoder of mel patches, and what reads a window of its features.
+
+With ``whole_window`` and ``encoder_over_time`` they are made of products of large matrices, a
+fraction of the work that convolutions over their small maps are.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from viseme.audio import FEATURE_SIZE
+from viseme.audio.features import PATCH_FRAMES
+from viseme.audio.units import MEL_BINS
+from viseme.studio.blocks import InvertedResidual, conv
+from viseme.studio.mouth import POSE_CHANNELS
+
+__all__ = ["AudioBranch", "AudioEncoderNet", "PosedWindow", "TimeEncoderNet", "WholeWindow"]
+
+DROPOUT = 0.1
+
+
+class AudioBranch(nn.Module):
+    """From one window ``[B, 32, 16, 16]`` to the bottleneck's ``[B, C, 10, 10]``."""
+
+    def __init__(self, shape: tuple[int, int, int], ladder: tuple[int, ...]) -> None:
+        super().__init__()
+        middle, top = ladder[-2], ladder[-1]
+        self.body = nn.Sequential(
+            *conv(shape[0], middle),
+            nn.ReLU(inplace=True),
+            *conv(middle, top, 3, 2),
+            nn.ReLU(inplace=True),
+            InvertedResidual(top, top),
+        )
+
+    def forward(self, window: Tensor) -> Tensor:
+        """Read windows."""
+        heard = self.body(window)
+        return functional.interpolate(heard, size=(10, 10), mode="bilinear", align_corners=True)
+
+
+class WholeWindow(nn.Module):
+    """From one window ``[B, 32, 16, 16]`` to the bottleneck's ``[B, C, 10, 10]``.
+
+    The rows and columns of a window are no place in any picture, so it is read as a whole, and what
+    was heard is the same all over the bottleneck.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], ladder: tuple[int, ...]) -> None:
+        super().__init__()
+        channels, side, _ = shape
+        top = ladder[-1]
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, 2 * top, side, bias=False),
+            nn.BatchNorm2d(2 * top),
+            nn.ReLU(inplace=True),
+            *conv(2 * top, top, 1),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, window: Tensor) -> Tensor:
+        """Read windows."""
+        return cast(Tensor, self.body(window))
+
+
+class PosedWindow(nn.Module):
+    """From one window ``[B, 32, 16, 16]`` to the pose of a mouth ``[B, 8]``."""
+
+    def __init__(self, shape: tuple[int, int, int], ladder: tuple[int, ...]) -> None:
+        super().__init__()
+        self.body = WholeWindow(shape, ladder)
+        # What no single number carries alone is heard in other voices too.
+        self.drop = nn.Dropout(DROPOUT)
+        self.read = nn.Linear(ladder[-1], len(POSE_CHANNELS))
+
+    def forward(self, window: Tensor) -> Tensor:
+        """Read windows."""
+        return cast(Tensor, self.read(self.drop(self.body(window).flatten(1))))
+
+
+class AudioEncoderNet(nn.Module):
+    """``[B, 1, 80, 16]`` (mel bins x mel frames) to ``[B, 512]``."""
+
+    def __init__(self, ladder: tuple[int, ...]) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        inputs = 1
+        for index, outputs in enumerate(ladder):
+            # The first stage keeps all 16 mel frames: that is where a plosive's burst is seen.
+            stride = (2, 1) if index == 0 else (2, 2)
+            layers += [*conv(inputs, outputs, 3, stride), nn.ReLU(inplace=True)]
+            layers += [ResidualConv(outputs)]
+            inputs = outputs
+        self.body = nn.Sequential(*layers)
+        self.project = nn.Linear(inputs * 5 * 2, FEATURE_SIZE)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Encode patches."""
+        return cast(Tensor, self.project(self.body(mel).flatten(1)))
+
+
+class ResidualConv(nn.Module):
+    """A 3x3 convolution added to its input."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*conv(channels, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(x + self.body(x))
+
+
+class TimeEncoderNet(nn.Module):
+    """``[B, 1, 80, 16]`` (mel bins x mel frames) to ``[B, 512]``.
+
+    It convolves over time, with the bins as channels: products of large matrices, which a
+    processor does at its full speed. The first stage keeps all 16 mel frames: that is where a
+    plosive's burst is seen.
+    """
+
+    def __init__(self, ladder: tuple[int, ...]) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Flatten(1, 2)]
+        inputs, frames = MEL_BINS, PATCH_FRAMES
+        for index, outputs in enumerate(ladder):
+            stride = 1 if index == 0 else 2
+            layers += [*conv_over_time(inputs, outputs, stride), nn.ReLU(inplace=True)]
+            if 0 < index < len(ladder) - 1:
+                layers += [ResidualOverTime(outputs)]
+            inputs, frames = outputs, frames // stride
+        self.body = nn.Sequential(*layers)
+        self.project = nn.Linear(inputs * frames, FEATURE_SIZE)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Encode patches."""
+        return cast(Tensor, self.project(self.body(mel).flatten(1)))
+
+
+def conv_over_time(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
+    """Return a convolution over three moments, and its batch norm."""
+    return [
+        nn.Conv1d(inputs, outputs, 3, stride, padding=1, bias=False),
+        nn.BatchNorm1d(outputs),
+    ]
+
+
+class ResidualOverTime(nn.Module):
+    """A convolution over time added to its input."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*conv_over_time(channels, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(x + self.body(x))
