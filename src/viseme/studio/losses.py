@@ -17,8 +17,11 @@ SQUARE_WEIGHT = 5.0
 """Of the squared error: an edge at the wrong place is worse than the same error spread out."""
 OPEN_WEIGHT = 3.0
 """The opening is what a viewer reads first, so its channel counts more than the others."""
-CLOSURE_WEIGHT = 3.0
+CLOSURE_WEIGHT = 5.0
 """How much more a frame with its lips pressed together counts: it is short, and seen if missed."""
+ABSOLUTE_WEIGHT = 0.1
+"""Of a pose's absolute error. The squared error alone leaves lips ajar wherever it is not sure that
+they close; the absolute one decides for what is likelier."""
 PHONE_WEIGHT = 0.03
 """Makes the phones count about as much as the poses: an entropy in nats is the larger number."""
 OPEN, PRESS = POSE_CHANNELS.index("open"), POSE_CHANNELS.index("press")
@@ -41,11 +44,12 @@ def picture_loss(drawn: Tensor, target: Tensor, mouth: Tensor) -> Tensor:
 
 
 def pose_loss(read: Tensor, poses: Tensor) -> Tensor:
-    """Return the weighted squared error of poses ``[..., 8]`` in the order of `POSE_CHANNELS`."""
+    """Return the weighted squared and absolute error of poses ``[..., 8]``, `POSE_CHANNELS`."""
     channels = torch.ones(poses.shape[-1], device=poses.device)
     channels[OPEN] = OPEN_WEIGHT
     frames = 1.0 + CLOSURE_WEIGHT * poses[..., PRESS : PRESS + 1]
-    return (functional.mse_loss(read, poses, reduction="none") * channels * frames).mean()
+    error = read - poses
+    return ((error.square() + ABSOLUTE_WEIGHT * error.abs()) * channels * frames).mean()
 
 
 def phone_loss(logits: Tensor, phones: Tensor) -> Tensor:
