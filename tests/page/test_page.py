@@ -97,6 +97,22 @@ def test_it_answers_sooner_where_that_is_wanted(page: Any, folder: Path) -> None
         assert of_avatar(page, "a.microphone === null")
 
 
+def test_a_small_element_gets_pictures_that_fit_it(page: Any, folder: Path) -> None:
+    with server(folder, 0) as url:
+        page.goto(url)
+        wait_for(page, "resting")
+        own = of_avatar(page, "[a.canvas.width, a.canvas.height]")
+        of_avatar(
+            page, "(a.style.width = '60px', a.style.height = '60px', a.setAttribute('fit', ''))"
+        )
+        until(page, f"a.canvas.width < {own[0]}")
+        width, height = of_avatar(page, "[a.canvas.width, a.canvas.height]")
+        assert width <= 60
+        assert height <= 60
+        assert width * own[1] == pytest.approx(height * own[0], rel=0.1)
+        until(page, "a.screen.shown > 5")
+
+
 def test_it_comes_back_when_the_server_does(page: Any, folder: Path) -> None:
     port = free_port()
     with server(folder, port) as url:

@@ -29,7 +29,8 @@ from support.page_gauge import (
     spoken,
     until_all,
 )
-from support.tcp_line import TcpLine, tcp_line
+from support.slow_line import SlowLine, slow_line
+from viseme.serving.config import Address
 
 FIRST_MS = 1500
 DELAY_MS = 250
@@ -49,10 +50,10 @@ def url(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def line(url: str) -> Iterator[TcpLine]:
+def line(url: str) -> Iterator[SlowLine]:
     """A line to the server, of our own."""
     server_at = urlsplit(url)
-    with tcp_line(str(server_at.hostname), int(server_at.port or 0)) as opened_line:
+    with slow_line(Address(str(server_at.hostname), int(server_at.port or 0))) as opened_line:
         yield opened_line
 
 
@@ -115,8 +116,8 @@ def check_recovery(
         assert abs(figures["skew_ms"]) <= SKEW_MS
 
 
-def test_it_is_in_time_again_after_the_line_was_cut(page: Any, line: TcpLine) -> None:
-    opened(page, f"http://127.0.0.1:{line.port}/")
+def test_it_is_in_time_again_after_the_line_was_cut(page: Any, line: SlowLine) -> None:
+    opened(page, f"http://{line.address}/")
 
     def trouble() -> None:
         line.cut()
@@ -125,14 +126,14 @@ def test_it_is_in_time_again_after_the_line_was_cut(page: Any, line: TcpLine) ->
     check_recovery(page, "a line that was cut", trouble)
 
 
-def test_it_is_in_time_again_after_the_line_was_slow(page: Any, line: TcpLine) -> None:
-    opened(page, f"http://127.0.0.1:{line.port}/")
+def test_it_is_in_time_again_after_the_line_was_slow(page: Any, line: SlowLine) -> None:
+    opened(page, f"http://{line.address}/")
 
     def trouble() -> None:
         # All that was sent ahead is played by then, and the sound waits.
-        line.throttle(12_000)
+        line.bytes_per_s = 12_000
         page.wait_for_timeout(8000)
-        line.throttle(None)
+        line.bytes_per_s = None
 
     # Groups that the server has left out are missing for some seconds more: the sound has waited.
     check_recovery(page, "a line that was slow", trouble, settle_ms=5000)

@@ -1,4 +1,5 @@
-"""A line between a client and a server that carries only so many bytes a second towards the client.
+"""A line between a client and a server that carries only so many bytes a second towards the client,
+and can be cut.
 
 Little waits in it, as on a line that is slow itself: what it does not carry yet, the server has.
 """
@@ -34,8 +35,14 @@ class SlowLine:
         self._lines: list[socket.socket] = []
         self._threads[0].start()
 
+    def cut(self) -> None:
+        """End all connections there are, as if a cable were pulled; new ones are taken."""
+        for line in tuple(self._lines):
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
-        """Cut all connections."""
+        """Cut all connections, and take no more."""
         self._over.set()
         for line in (self._listener, *self._lines):
             with suppress(OSError):
@@ -54,7 +61,11 @@ class SlowLine:
                 # Before it connects, for the window is agreed upon then.
                 server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
-                server.connect((self._target.host, self._target.port))
+                try:
+                    server.connect((self._target.host, self._target.port))
+                except OSError:  # nobody is there, or not yet again
+                    client.close()
+                    continue
                 for carry in (self._up, self._down):
                     thread = threading.Thread(target=carry, args=(client, server), name="slow-line")
                     self._threads.append(thread)

@@ -2,7 +2,8 @@
  * `<viseme-avatar src="wss://…/v1/live" avatar="demo">`: a talking avatar for any page.
  *
  * Attributes: `src` (the socket; that of the page's own server without it), `avatar`, `token`,
- * `latency` (`exact`, or `low` for pictures sooner, which are a little less exact).
+ * `latency` (`exact`, or `low` for pictures sooner, which are a little less exact), `fit` (pictures no
+ * larger than the element is when it connects: less work and a lighter line for an avatar shown small).
  * Methods: `speak(samples, rate)`, `speakFile(file)`, `say(text, voice)`, `listen()`, `interrupt()`,
  * `record()`, `connect()`, `disconnect()`. Properties: `muted`, `echo` (the microphone is heard, with the
  * pictures). Events: `state` (detail: `connecting`, `resting`, `speaking`, `listening`, `lost`,
@@ -16,20 +17,20 @@
  */
 
 import { Figures, STATS_MS } from "./figures.js";
-import { Line, VERSION } from "./line.js";
+import { addressFor, helloOf } from "./hello.js";
+import { Line } from "./line.js";
 import { Microphone, MicrophoneSpeech, askForMicrophone, giveBack } from "./listening.js";
 import { Loudspeaker } from "./loudspeaker.js";
 import { record } from "./recording.js";
 import { resampled, samplesOf } from "./samples.js";
 import { TextSpeech, Texts } from "./saying.js";
-import { Screen, decodesVideo } from "./screen.js";
+import { Screen } from "./screen.js";
 import { FileSpeech } from "./speaking.js";
-import { wantedSound } from "./voice.js";
 
 const FEED_MS = 40;
 
 export class VisemeAvatar extends HTMLElement {
-  static observedAttributes = ["src", "avatar", "token", "latency"];
+  static observedAttributes = ["src", "avatar", "token", "latency", "fit"];
 
   constructor() {
     super();
@@ -104,7 +105,7 @@ export class VisemeAvatar extends HTMLElement {
 
   connect() {
     if (this.line) return;
-    const line = new Line(this.#address(), this.#hello());
+    const line = new Line(addressFor(this), helloOf(this, this.sound.sampleRate));
     this.line = line;
     this.screen = new Screen(
       this.canvas,
@@ -217,27 +218,6 @@ export class VisemeAvatar extends HTMLElement {
   /** Record picture and sound until the returned function is called, which gives the film. */
   record() {
     return record(this.canvas, this.loudspeaker?.recorded.stream.getAudioTracks() ?? []);
-  }
-
-  #address() {
-    const given = this.getAttribute("src");
-    if (given) return given;
-    return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/live`;
-  }
-
-  /** @returns {Words} */
-  #hello() {
-    const rate = this.sound.sampleRate;
-    return {
-      type: "hello",
-      version: VERSION,
-      avatar: this.getAttribute("avatar") ?? "",
-      token: this.getAttribute("token") ?? "",
-      latency: this.getAttribute("latency") ?? "exact",
-      sound_back: wantedSound(rate),
-      codec: decodesVideo ? "h264" : "jpeg",
-      sound: { rate_hz: rate, channels: 1, format: "s16" },
-    };
   }
 
   /** @param {Words} ready */
