@@ -32,7 +32,7 @@ from viseme.serving.outbox import BYTES_MAX
 from viseme.serving.tls import load_tls
 
 pytest_plugins = ["support.house_fixtures"]
-pytestmark = pytest.mark.usefixtures("no_thread_is_left")
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("no_thread_is_left")]
 
 HALVED = next(step for step, quality in enumerate(QUALITIES) if quality.scale < 1)
 

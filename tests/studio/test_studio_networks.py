@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch", reason="the studio is not installed")
 
 from viseme.engine import AudioEncoder, Inferencer  # noqa: E402
 from viseme.studio.export import export  # noqa: E402
+from viseme.studio.mouth import POSE_CHANNELS  # noqa: E402
 from viseme.studio.networks import (  # noqa: E402
     FULL_LADDER,
     MOBILE_LADDER,
@@ -18,6 +19,7 @@ from viseme.studio.networks import (  # noqa: E402
     GeneratorNet,
     LipSyncNet,
     NetworkConfig,
+    closed_lips,
 )
 
 TINY = NetworkConfig(GeneratorConfig(ladder=(8, 8, 12, 16), fold=4, gate=True), (4, 8, 8, 8))
@@ -96,11 +98,21 @@ def test_a_posed_picture_follows_the_pose_within_its_range() -> None:
         pose = net.generator.audio(window)
         pictures = net.generator(visual, window)
         assert pose.shape == (3, 8)
-        torch.testing.assert_close(net.generator.show(visual, pose), pictures)
+        torch.testing.assert_close(net.generator.show(visual, closed_lips(pose)), pictures)
         low = torch.tensor([[0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0]]).expand(3, 8)
         lowest = net.generator.show(visual, low)
         torch.testing.assert_close(net.generator.show(visual, low - 1), lowest)
         assert not torch.equal(net.generator.show(visual, low + 1), lowest)
+
+
+def test_lips_that_are_hardly_open_are_closed() -> None:
+    opening = torch.tensor([-0.2, 0.0, 0.05, 0.1, 0.15, 0.5, 1.0])
+    poses = torch.full((7, 8), 0.03)
+    poses[:, POSE_CHANNELS.index("open")] = opening
+    closed = closed_lips(poses)[:, POSE_CHANNELS.index("open")].clamp(0)
+    torch.testing.assert_close(closed, torch.tensor([0.0, 0.0, 0.0, 0.075, 0.15, 0.5, 1.0]))
+    others = [i for i, name in enumerate(POSE_CHANNELS) if name != "open"]
+    assert torch.equal(closed_lips(poses)[:, others], poses[:, others])
 
 
 @pytest.mark.parametrize("config", [TINY, DENSE, POSED], ids=["family", "dense", "posed"])

@@ -17,7 +17,7 @@ SQUARE_WEIGHT = 5.0
 """Of the squared error: an edge at the wrong place is worse than the same error spread out."""
 OPEN_WEIGHT = 3.0
 """The opening is what a viewer reads first, so its channel counts more than the others."""
-CLOSURE_WEIGHT = 5.0
+CLOSURE_WEIGHT = 10.0
 """How much more a frame with its lips pressed together counts: it is short, and seen if missed."""
 ABSOLUTE_WEIGHT = 0.1
 """Of a pose's absolute error. The squared error alone leaves lips ajar wherever it is not sure that

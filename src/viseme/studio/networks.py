@@ -38,10 +38,16 @@ from viseme.studio.hearing_nets import (
 from viseme.studio.mouth import POSE_CHANNELS, POSE_LOWEST
 from viseme.studio.speech.phones import PHONES
 
-__all__ = ["GeneratorConfig", "GeneratorNet", "LipSyncNet", "NetworkConfig"]
+__all__ = ["GeneratorConfig", "GeneratorNet", "LipSyncNet", "NetworkConfig", "closed_lips"]
 
 FULL_LADDER = (32, 64, 128, 256, 512)
 MOBILE_LADDER = (16, 32, 64, 128, 256)
+
+OPEN = POSE_CHANNELS.index("open")
+AJAR = 0.05
+"""Lips that are heard to be open by less are closed."""
+CLOSING = 1.5
+"""How much faster they close up to there: what is heard above 0.15 stays."""
 
 Area: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
 """Rows and columns of a crop, from the first to before the last."""
@@ -149,6 +155,17 @@ class Up(nn.Module):
         return cast(Tensor, self.blocks(torch.cat([x, skip], dim=1)))
 
 
+def closed_lips(poses: Tensor) -> Tensor:
+    """Close the lips of poses ``[B, 8]`` that have them hardly open.
+
+    In a voice that it does not know, hearing leaves lips that close ajar by some hundredths. That
+    is seen, and lips that are open so little are not.
+    """
+    opening = poses[:, OPEN : OPEN + 1]
+    closing = torch.minimum(opening, CLOSING * (opening - AJAR))
+    return torch.cat([poses[:, :OPEN], closing, poses[:, OPEN + 1 :]], dim=1)
+
+
 class PlacedPose(nn.Module):
     """From a pose ``[B, 8]``, brought into its range, to the bottleneck's ``[B, C, 1, 1]``."""
 
@@ -203,7 +220,8 @@ class GeneratorNet(nn.Module):
 
     def forward(self, visual: Tensor, audio: Tensor) -> Tensor:
         """Draw the crops ``[B, 3, S, S]``."""
-        return self.show(visual, self.audio(audio))
+        heard = self.audio(audio)
+        return self.show(visual, closed_lips(heard) if self.config.posed else heard)
 
     def show(self, visual: Tensor, heard: Tensor) -> Tensor:
         """Draw the crop from the reference and the audio branch's output.
