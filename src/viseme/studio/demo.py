@@ -45,7 +45,7 @@ RECIPE = TrainingOptions(
         Phase("other accents", 6500, BatchShape(8, 48, 0, accent=1.5), (1e-3, 2e-5)),
         Phase(
             "drawing",
-            6500,
+            6000,
             BatchShape(3, 90, 4, heard=False, between=0.3),
             (1.5e-3, 2e-5),
             hearing_rests=True,

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from viseme.studio.mouth import POSE_CHANNELS
 
-__all__ = ["phone_loss", "picture_loss", "pose_loss"]
+__all__ = ["kept_loss", "phone_loss", "picture_loss", "pose_loss"]
 
 MOUTH_WEIGHT = 8.0
 """How much more a pixel of the mouth counts than one of the cheek."""
@@ -24,6 +24,10 @@ ABSOLUTE_WEIGHT = 0.1
 they close; the absolute one decides for what is likelier."""
 PHONE_WEIGHT = 0.03
 """Makes the phones count about as much as the poses: an entropy in nats is the larger number."""
+KEPT_WEIGHT = 0.03
+SAME = 5 / 255
+"""No channel of a pixel differs by more between two drawings of the same, one of them out of a
+video."""
 OPEN, PRESS = POSE_CHANNELS.index("open"), POSE_CHANNELS.index("press")
 
 
@@ -41,6 +45,16 @@ def picture_loss(drawn: Tensor, target: Tensor, mouth: Tensor) -> Tensor:
     down = (error[..., 1:, :] - error[..., :-1, :]).abs() * weight[..., 1:, :]
     pixels = (error.abs() + SQUARE_WEIGHT * error.square()) * weight
     return pixels.mean() + GRADIENT_WEIGHT * (across.mean() + down.mean())
+
+
+def kept_loss(gate: Tensor, reference: Tensor, target: Tensor) -> Tensor:
+    """Return the cross-entropy of the gate's logits ``[B, 1, H, W]`` where nothing is to be drawn.
+
+    That is where reference and target, ``[B, 3, H, W]``, are the same. The pictures alone teach the
+    gate nothing any more where it and a dark colour are saturated: a black spot would stay.
+    """
+    same = ((reference - target).abs().amax(dim=1, keepdim=True) <= SAME).float()
+    return KEPT_WEIGHT * (functional.softplus(-gate) * same).mean()
 
 
 def pose_loss(read: Tensor, poses: Tensor) -> Tensor:

@@ -96,6 +96,12 @@ class GeneratorConfig:
                 )
 
     @property
+    def area(self) -> tuple[slice, slice]:
+        """The rows and columns of the crop that are drawn."""
+        rows, columns = self.drawn or ((0, self.size), (0, self.size))
+        return slice(*rows), slice(*columns)
+
+    @property
     def downs(self) -> int:
         """The number of stride-2 steps from the folded crop to the 10 x 10 bottleneck."""
         steps = (self.size // self.fold // 10).bit_length() - 1
@@ -228,19 +234,24 @@ class GeneratorNet(nn.Module):
 
         That is a pose ``[B, 8]`` with `posed`, and the bottleneck's ``[B, C, 10, 10]`` without.
         """
-        if self.config.posed:
-            heard = self.place(heard)
+        rows, columns = self.config.area
+        drawn, _ = self.draw(visual[..., rows, columns], heard)
         if self.config.drawn is None:
-            return self._draw(visual, heard)
+            return drawn
         (top, bottom), (left, right) = self.config.drawn
-        reference = visual[:, :3, top:bottom, left:right]
-        change = self._draw(visual[..., top:bottom, left:right], heard) - reference
         size = self.config.size
         around = (left, size - right, top, size - bottom)
+        change = drawn - visual[:, :3, rows, columns]
         return visual[:, :3] + functional.pad(change, around)
 
-    def _draw(self, visual: Tensor, heard: Tensor) -> Tensor:
+    def draw(self, visual: Tensor, heard: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Draw what is drawn of a crop, the config's `area`, from that part of the reference.
+
+        Returns the pictures ``[B, 3, h, w]`` and, with `gate`, the gate's logits ``[B, 1, h, w]``.
+        """
         fold = self.config.fold
+        if self.config.posed:
+            heard = self.place(heard)
         x = self.stem(visual)
         skips = []
         for down in self.downs:
@@ -250,11 +261,12 @@ class GeneratorNet(nn.Module):
         for up in self.ups:
             x = up(x, skips.pop())
         x = self.head(x)
-        x = torch.sigmoid(functional.pixel_shuffle(x, fold) if fold > 1 else x)
+        x = functional.pixel_shuffle(x, fold) if fold > 1 else x
+        values = torch.sigmoid(x)
         if not self.config.gate:
-            return x
-        drawn, kept = x[:, :3], x[:, 3:]
-        return drawn + kept * (visual[:, :3] - drawn)
+            return values, None
+        drawn, kept = values[:, :3], values[:, 3:]
+        return drawn + kept * (visual[:, :3] - drawn), x[:, 3:]
 
 
 class Drawn(NamedTuple):

@@ -26,7 +26,7 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset
 
 from viseme.studio.batches import Batch, BatchShape, Source
-from viseme.studio.losses import phone_loss, picture_loss, pose_loss
+from viseme.studio.losses import kept_loss, phone_loss, picture_loss, pose_loss
 from viseme.studio.networks import LipSyncNet, NetworkConfig
 
 __all__ = ["Phase", "Trainer", "TrainingOptions", "tensors"]
@@ -184,22 +184,35 @@ class Trainer:
     def _losses(self, batch: Tensors) -> dict[str, Tensor]:
         phase = self.options.phase_at(self.step)[0]
         move = {name: value.to(self.device) for name, value in batch.items()}
+        if phase.hearing_rests and self.options.network.generator.posed:
+            return self._drawing_losses(move)
         visual = move["visual"].float().div(255).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            if phase.hearing_rests and self.options.network.generator.posed:
-                pictures = self.net.generator.show(visual, move["shown"])  # the pose says it all
-            else:
-                drawn = self.net(move["patches"], move["valid"], move["picks"], visual)
-                pictures = drawn.pictures
+            drawn = self.net(move["patches"], move["valid"], move["picks"], visual)
         losses = {}
-        if not phase.hearing_rests:
-            if move["phones"].numel():
-                losses["phone"] = phone_loss(drawn.phones.float(), move["phones"])
-            if move["poses"].numel():
-                losses["pose"] = pose_loss(drawn.poses.float(), move["poses"])
+        hears = not phase.hearing_rests
+        if hears and move["phones"].numel():
+            losses["phone"] = phone_loss(drawn.phones.float(), move["phones"])
+        if hears and move["poses"].numel():
+            losses["pose"] = pose_loss(drawn.poses.float(), move["poses"])
         if move["picks"].numel():
             target = move["target"].float().div(255)
-            losses["picture"] = picture_loss(pictures.float(), target, move["mouth"])
+            losses["picture"] = picture_loss(drawn.pictures.float(), target, move["mouth"])
+        return losses
+
+    def _drawing_losses(self, move: Tensors) -> dict[str, Tensor]:
+        """Draw from the true poses, and compare no more than what is drawn."""
+        generator = self.net.generator
+        rows, columns = generator.config.area
+        visual = move["visual"][..., rows, columns].float().div(255)
+        visual = visual.contiguous(memory_format=torch.channels_last)
+        target = move["target"][..., rows, columns].float().div(255)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            pictures, gate = generator.draw(visual, move["shown"])
+        mouth = move["mouth"][..., rows, columns]
+        losses = {"picture": picture_loss(pictures.float(), target, mouth)}
+        if gate is not None:
+            losses["kept"] = kept_loss(gate.float(), visual[:, :3], target)
         return losses
 
     def _teach(self, *, hearing: bool) -> None:
