@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import queue
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
 import cv2
 import grpc
@@ -17,6 +14,7 @@ import pytest
 
 from support.grpc_client import channel, details, open_door, refusal, trailers, until
 from support.house import OpenHouse, open_house, serving
+from support.live_call import BREAK_IN, END, HELLO, PIXELS, RAW, Talk, pictures_of, sound
 from support.played_network import PATIENCE_S
 from support.probes import window_painter
 from support.speech import assert_same_pictures, babble, ping_pong, whole
@@ -28,12 +26,6 @@ from viseme.wire.messages import v1
 from viseme.wire.services import LIVE
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
-
-RAW = v1.RawSound(rate_hz=16_000)
-PIXELS = v1.PictureOutput(format=v1.PICTURE_FORMAT_BGR)
-HELLO = v1.LiveRequest(hello=v1.LiveHello(raw=RAW, pictures=PIXELS))
-END = v1.LiveRequest(end_of_speech=v1.EndOfSpeech())
-BREAK_IN = v1.LiveRequest(interrupt=v1.Interrupt())
 
 
 @pytest.fixture(scope="module")
@@ -64,56 +56,9 @@ def main(house: OpenHouse) -> Iterator[grpc.Channel]:
         yield door.main
 
 
-def sound(samples: np.ndarray[Any, Any]) -> v1.LiveRequest:
-    return v1.LiveRequest(sound=samples.tobytes())
-
-
-class Talk:
-    """A call of `Live`, whose messages are sent one by one."""
-
-    def __init__(
-        self, to: grpc.Channel, *messages: v1.LiveRequest, timeout_s: float = PATIENCE_S
-    ) -> None:
-        self._messages: queue.SimpleQueue[v1.LiveRequest | None] = queue.SimpleQueue()
-        start = to.stream_stream(
-            LIVE.path,
-            request_serializer=LIVE.request.SerializeToString,
-            response_deserializer=LIVE.response.FromString,
-        )
-        self.answers = start(iter(self._messages.get, None), timeout=timeout_s)
-        self.say(*messages)
-
-    def say(self, *messages: v1.LiveRequest) -> None:
-        for message in messages:
-            self._messages.put(message)
-
-    def hang_up(self) -> None:
-        """End the client's side."""
-        self._messages.put(None)
-
-    def read(self) -> v1.LiveResponse:
-        return next(self.answers)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.answers.cancel()
-        self.hang_up()
-
-
 def in_bytes(to: grpc.Channel) -> grpc.StreamStreamMultiCallable[bytes, bytes]:
     """Give the call for messages that are bytes."""
     return to.stream_stream(LIVE.path)
-
-
-def pictures_of(answers: list[v1.LiveResponse]) -> list[v1.LivePicture]:
-    return [answer.picture for answer in answers if answer.HasField("picture")]
 
 
 def is_empty(house: OpenHouse) -> bool:
@@ -162,6 +107,7 @@ def test_a_conversation(house: OpenHouse, main: grpc.Channel, painter: Path) -> 
                 lookahead_samples=lookahead_samples(22_050),
                 media_type="application/octet-stream",
                 idle_timeout_s=30.0,
+                sound_rate_hz=22_050,
             )
         )
         expected = whole(painter, first, 22_050, start_frame=9)
@@ -276,7 +222,7 @@ REFUSED = {
         [HELLO, v1.LiveRequest()],
         "INVALID_ARGUMENT",
         "A message has neither sound nor anything else that is known here; send one of `sound`, "
-        "`interrupt` and `end_of_speech`.",
+        "`say`, `interrupt` and `end_of_speech`.",
     ),
     "half a sample": (
         [HELLO, v1.LiveRequest(sound=bytes(33))],
@@ -308,6 +254,11 @@ REFUSED = {
         [v1.LiveRequest(hello=v1.LiveHello(raw=RAW, latency=9))],  # type: ignore[arg-type]
         "INVALID_ARGUMENT",
         "The latency 9 is not known here, only 0 to 2; choose one of these.",
+    ),
+    "an unknown way for the sound back": (
+        [v1.LiveRequest(hello=v1.LiveHello(raw=RAW, sound_back=9))],  # type: ignore[arg-type]
+        "INVALID_ARGUMENT",
+        "The way for the sound back 9 is not known here, only 0 to 3; choose one of these.",
     ),
     "an unknown codec": (
         [v1.LiveRequest(hello=v1.LiveHello(raw=RAW, video=v1.LiveVideo(codec=9)))],  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,17 +21,15 @@ from support.live_socket import RATE_HZ, Picture, Socket, talk
 from support.played_network import PATIENCE_S
 from support.probes import window_painter
 from support.speech import babble
+from support.spoken import Endless, Speak, as_speaker, babbler, sound_of
 from support.tiny_avatar import make_avatar
 from viseme.audio import Samples
 from viseme.errors import VoiceError
-from viseme.voices import FakeSynthesizer, Speaker, Stop, find_speaker
+from viseme.voices import Speaker, Stop, find_speaker
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 SOUND = 2
-PIECE = 1234
-"""Of what a synthesizer gives at once; nothing is a multiple of it."""
-Speak = Callable[[str, str, Stop], Iterable[Samples]]
 
 
 @pytest.fixture(scope="module")
@@ -42,31 +40,12 @@ def avatar(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def speaking(avatar: Path, speaker: Speaker | Speak | None) -> Iterator[Service]:
     """Serve an avatar whose texts are said by a speaker, or a function of a test's."""
-    if speaker is not None and not isinstance(speaker, Speaker):
-        fake = FakeSynthesizer(speaker, voices=("deep", "high"))
-        speaker = Speaker(fake, fake.voices(), text_characters=40, sound_s=60)
     with (
-        open_house(avatar, speaker=speaker) as house,
+        open_house(avatar, speaker=as_speaker(speaker)) as house,
         http_service(house) as service,
     ):
         house.cast.avatar("painter").frame(0)
         yield service
-
-
-def sound_of(text: str, rate_hz: int = RATE_HZ) -> NDArray[np.int16]:
-    """A tenth of a second for each letter, a text its own."""
-    return babble(len(text) / 10, rate_hz, seed=sum(text.encode()))
-
-
-def as_float(pcm: NDArray[np.int16]) -> Samples:
-    return (pcm / np.float32(32768)).astype(np.float32)
-
-
-def babbler(text: str, voice: str, stop: Stop) -> Iterator[Samples]:
-    """Say a text."""
-    samples = as_float(sound_of(text))
-    for start in range(0, len(samples), PIECE):
-        yield samples[start : start + PIECE]
 
 
 class Told(list[Picture | dict[str, Any]]):
@@ -219,24 +198,6 @@ def test_who_wants_no_sound_gets_none(avatar: Path) -> None:
     assert said.words[-1]["next_sample"] == len(sound_of("only to be seen"))
 
 
-class Endless:
-    """Speaks without end, or waits without end after a while, until it is stopped."""
-
-    def __init__(self, then_waits: bool) -> None:
-        self.then_waits = then_waits
-        self.stopped = threading.Event()
-        self.waiting = threading.Event()
-
-    def __call__(self, text: str, voice: str, stop: Stop) -> Iterator[Samples]:
-        with stop.ending(self.stopped.set):
-            for _ in range(10) if self.then_waits else iter(int, 1):
-                if stop.is_set:
-                    return
-                yield as_float(babble(0.1))
-            self.waiting.set()
-            assert self.stopped.wait(PATIENCE_S)
-
-
 @pytest.mark.parametrize("then_waits", [False, True])
 def test_a_text_can_be_broken_off(avatar: Path, then_waits: bool) -> None:
     endless = Endless(then_waits)
@@ -323,8 +284,8 @@ def test_sound_has_no_place_beside_a_text(avatar: Path) -> None:
         error = told(socket, "error").words[-1]
         assert error["code"] == "INVALID_ARGUMENT"
         assert error["message"] == (
-            "Sound has come while a text is said, and has no place beside it; wait for `ended`, or "
-            "interrupt it."
+            "Sound has come while a text is said, and has no place beside it; wait until it has "
+            "ended, or interrupt it."
         )
         assert socket.closing_code() == 1008
         assert endless.stopped.wait(PATIENCE_S)

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -304,7 +305,9 @@ class LiveSession:
                 if isinstance(act, Interrupted):  # what was taken back, a decoder has not seen
                     self._pictures.begin_anew()
                     self._rests_from_s = 0.0
-                self._exchange.give(act)
+                # Where it was planned behind texts, these had no length then.
+                next_sample = max(act.next_sample, self._texts.next_sample)
+                self._exchange.give(replace(act, next_sample=next_sample))
             self._exchange.finish()
         except ForgottenError:
             pass

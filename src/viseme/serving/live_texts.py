@@ -57,6 +57,8 @@ class LiveTexts:
         self._heard_s = clock()
         """When all that was given will have been heard, at the earliest."""
         self._interrupts = 0
+        self.next_sample = 0
+        """Where the last text that was said ended."""
 
     def plan(self, text: str, voice: str) -> LiveText | Refused:
         """Make what is to be planned for a text: it, or why it is not said."""
@@ -78,8 +80,8 @@ class LiveTexts:
         """
         if self._exchange.texts:
             raise InputError(
-                "Sound has come while a text is said, and has no place beside it; wait for "
-                "`ended`, or interrupt it."
+                "Sound has come while a text is said, and has no place beside it; wait until "
+                "it has ended, or interrupt it."
             )
 
     def say(self, text: LiveText, speak: Speak) -> None:
@@ -136,7 +138,8 @@ class LiveTexts:
 
     def _end(self, text: LiveText) -> None:
         """Tell the client that all of a text has been given."""
-        next_sample, fault = self._exchange.received, text.fault
+        self.next_sample = next_sample = self._exchange.received
+        fault = text.fault
         if fault is None:
             self._exchange.give(SpeechEnded(next_sample, 0))
         else:

@@ -23,6 +23,7 @@ from viseme.serving.doors.grpc_messages import (
     live_output,
     raw_sound,
     ready_message,
+    sound_back,
 )
 from viseme.serving.job import Lane
 from viseme.serving.live import LiveSession
@@ -53,7 +54,7 @@ def live_method(calls: Calls) -> Method:
             rendering = RenderOptions(latency=live_latency(hello))
             renderer = house.cast.renderer(name, rendering, lane=Lane.LIVE)
             with (
-                LiveSession(renderer, options, house.desk.metrics) as session,
+                LiveSession(renderer, options, house.desk.metrics, house.speaker) as session,
                 house.desk.admission.telling(session.drain),
             ):
                 incoming.begin(session)
@@ -90,6 +91,7 @@ def _options(hello: v1.LiveHello, stall_s: float) -> LiveOptions:
         pictures=live_output(hello),
         start_frame=hello.start_frame,
         behind_samples=hello.behind_samples,
+        sound_back=sound_back(hello),
         stall_s=stall_s,
     )
 
@@ -185,6 +187,8 @@ def _hand_in(session: LiveSession, request: v1.LiveRequest) -> bool:
     kind = request.WhichOneof("message")
     if kind == "sound":
         return session.push(request.sound)
+    if kind == "say":
+        return session.say(request.say.text, request.say.voice)
     if kind == "interrupt":
         return session.interrupt()
     if kind == "end_of_speech":
@@ -193,5 +197,5 @@ def _hand_in(session: LiveSession, request: v1.LiveRequest) -> bool:
         raise InputError("A second `hello` has come; start another call for it.")
     raise InputError(
         "A message has neither sound nor anything else that is known here; send one of "
-        "`sound`, `interrupt` and `end_of_speech`."
+        "`sound`, `say`, `interrupt` and `end_of_speech`."
     )

@@ -16,10 +16,13 @@ from viseme.serving.live_events import (
     LiveEvent,
     LivePicture,
     LiveReady,
+    LiveSound,
     PicturesChanged,
-    SpeechEnded,
+    Refused,
+    Saying,
 )
 from viseme.serving.live_pictures import LiveVideo
+from viseme.serving.live_voice import SoundBack
 from viseme.serving.pictures import JPEG_QUALITY, PictureFormat, PictureOptions
 from viseme.serving.raw_sound import RawSound, SampleFormat
 from viseme.video import StreamKind
@@ -36,6 +39,7 @@ __all__ = [
     "picture_options",
     "raw_sound",
     "ready_message",
+    "sound_back",
 ]
 
 Meaning = TypeVar("Meaning")
@@ -64,6 +68,12 @@ _LATENCIES: Final[Mapping[int, Latency]] = {
     v1.LATENCY_UNSPECIFIED: Latency.EXACT,
     v1.LATENCY_EXACT: Latency.EXACT,
     v1.LATENCY_LOW: Latency.LOW,
+}
+_SOUNDS_BACK: Final[Mapping[int, SoundBack]] = {
+    v1.SOUND_BACK_UNSPECIFIED: SoundBack.S16,
+    v1.SOUND_BACK_NONE: SoundBack.NONE,
+    v1.SOUND_BACK_S16: SoundBack.S16,
+    v1.SOUND_BACK_OPUS: SoundBack.OPUS,
 }
 _CONTAINERS: Final[Mapping[int, StreamKind]] = {
     v1.CONTAINER_UNSPECIFIED: StreamKind.MP4,
@@ -127,6 +137,15 @@ def live_latency(message: v1.LiveHello) -> Latency:
     return _known(_LATENCIES, message.latency, "latency")
 
 
+def sound_back(message: v1.LiveHello) -> SoundBack:
+    """Read how the sound of texts is to come.
+
+    Raises:
+        InputError: it is unknown.
+    """
+    return _known(_SOUNDS_BACK, message.sound_back, "way for the sound back")
+
+
 def clip_request(message: v1.RenderStart) -> ClipRequest:
     """Read what is to be rendered.
 
@@ -187,6 +206,10 @@ def ready_message(avatar: str, ready: LiveReady) -> v1.LiveResponse:
         media_type=ready.media_type,
         codec=ready.codec,
         idle_timeout_s=ready.idle_timeout_s,
+        voices=ready.voices,
+        text_characters=ready.text_characters,
+        sound_rate_hz=ready.sent_rate_hz,
+        sound_skip_samples=ready.skip_samples,
     )
     return v1.LiveResponse(ready=message)
 
@@ -204,23 +227,42 @@ def event_message(event: LiveEvent) -> v1.LiveResponse:
         )
         return v1.LiveResponse(picture=picture)
     assert not isinstance(event, PicturesChanged), "nobody asks for that here"
-    if isinstance(event, Behind):
-        notice = v1.LiveNotice(
-            kind=v1.NOTICE_KIND_BEHIND,
-            text=event.text,
-            sample=event.start_sample,
-            late_samples=event.late_samples,
-        )
-        return v1.LiveResponse(notice=notice)
-    if isinstance(event, Closing):
-        kind = v1.NOTICE_KIND_CLOSING
-        notice = v1.LiveNotice(kind=kind, text=event.text, sample=event.next_sample)
-        return v1.LiveResponse(notice=notice)
-    assert isinstance(event, SpeechEnded | Interrupted), "no text is said on a call"
+    if isinstance(event, LiveSound | Saying | Refused):
+        return _text_message(event)
+    if isinstance(event, Behind | Closing):
+        return v1.LiveResponse(notice=_notice(event))
     following = {"next_sample": event.next_sample, "next_index": event.next_index}
     if isinstance(event, Interrupted):
         return v1.LiveResponse(interrupted=v1.Interrupted(**following))
     return v1.LiveResponse(speech_ended=v1.SpeechEnded(**following))
+
+
+def _text_message(event: LiveSound | Saying | Refused) -> v1.LiveResponse:
+    if isinstance(event, Saying):
+        saying = v1.Saying(start_sample=event.start_sample, voice=event.voice)
+        return v1.LiveResponse(saying=saying)
+    if isinstance(event, Refused):
+        refused = v1.Refused(code=event.code, text=event.text, next_sample=event.next_sample)
+        return v1.LiveResponse(refused=refused)
+    sound = v1.LiveSound(
+        index=event.index,
+        start_sample=event.start_sample,
+        duration_samples=event.duration_samples,
+        data=event.data,
+    )
+    return v1.LiveResponse(sound=sound)
+
+
+def _notice(event: Behind | Closing) -> v1.LiveNotice:
+    if isinstance(event, Closing):
+        kind = v1.NOTICE_KIND_CLOSING
+        return v1.LiveNotice(kind=kind, text=event.text, sample=event.next_sample)
+    return v1.LiveNotice(
+        kind=v1.NOTICE_KIND_BEHIND,
+        text=event.text,
+        sample=event.start_sample,
+        late_samples=event.late_samples,
+    )
 
 
 def _known(meanings: Mapping[int, Meaning], number: int, what: str) -> Meaning:

@@ -41,6 +41,13 @@ class Latency(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LATENCY_EXACT: _ClassVar[Latency]
     LATENCY_LOW: _ClassVar[Latency]
 
+class SoundBack(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SOUND_BACK_UNSPECIFIED: _ClassVar[SoundBack]
+    SOUND_BACK_NONE: _ClassVar[SoundBack]
+    SOUND_BACK_S16: _ClassVar[SoundBack]
+    SOUND_BACK_OPUS: _ClassVar[SoundBack]
+
 class NoticeKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     NOTICE_KIND_UNSPECIFIED: _ClassVar[NoticeKind]
@@ -65,6 +72,10 @@ LIVE_CODEC_VP9: LiveCodec
 LATENCY_UNSPECIFIED: Latency
 LATENCY_EXACT: Latency
 LATENCY_LOW: Latency
+SOUND_BACK_UNSPECIFIED: SoundBack
+SOUND_BACK_NONE: SoundBack
+SOUND_BACK_S16: SoundBack
+SOUND_BACK_OPUS: SoundBack
 NOTICE_KIND_UNSPECIFIED: NoticeKind
 NOTICE_KIND_BEHIND: NoticeKind
 NOTICE_KIND_CLOSING: NoticeKind
@@ -202,16 +213,18 @@ class RenderSummary(_message.Message):
     def __init__(self, pictures: _Optional[int] = ..., duration_s: _Optional[float] = ..., next_frame: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class LiveRequest(_message.Message):
-    __slots__ = ("hello", "sound", "interrupt", "end_of_speech")
+    __slots__ = ("hello", "sound", "interrupt", "end_of_speech", "say")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     SOUND_FIELD_NUMBER: _ClassVar[int]
     INTERRUPT_FIELD_NUMBER: _ClassVar[int]
     END_OF_SPEECH_FIELD_NUMBER: _ClassVar[int]
+    SAY_FIELD_NUMBER: _ClassVar[int]
     hello: LiveHello
     sound: bytes
     interrupt: Interrupt
     end_of_speech: EndOfSpeech
-    def __init__(self, hello: _Optional[_Union[LiveHello, _Mapping]] = ..., sound: _Optional[bytes] = ..., interrupt: _Optional[_Union[Interrupt, _Mapping]] = ..., end_of_speech: _Optional[_Union[EndOfSpeech, _Mapping]] = ...) -> None: ...
+    say: Say
+    def __init__(self, hello: _Optional[_Union[LiveHello, _Mapping]] = ..., sound: _Optional[bytes] = ..., interrupt: _Optional[_Union[Interrupt, _Mapping]] = ..., end_of_speech: _Optional[_Union[EndOfSpeech, _Mapping]] = ..., say: _Optional[_Union[Say, _Mapping]] = ...) -> None: ...
 
 class LiveVideo(_message.Message):
     __slots__ = ("codec",)
@@ -220,7 +233,7 @@ class LiveVideo(_message.Message):
     def __init__(self, codec: _Optional[_Union[LiveCodec, str]] = ...) -> None: ...
 
 class LiveHello(_message.Message):
-    __slots__ = ("avatar", "raw", "pictures", "video", "start_frame", "behind_samples", "latency")
+    __slots__ = ("avatar", "raw", "pictures", "video", "start_frame", "behind_samples", "latency", "sound_back")
     AVATAR_FIELD_NUMBER: _ClassVar[int]
     RAW_FIELD_NUMBER: _ClassVar[int]
     PICTURES_FIELD_NUMBER: _ClassVar[int]
@@ -228,6 +241,7 @@ class LiveHello(_message.Message):
     START_FRAME_FIELD_NUMBER: _ClassVar[int]
     BEHIND_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     LATENCY_FIELD_NUMBER: _ClassVar[int]
+    SOUND_BACK_FIELD_NUMBER: _ClassVar[int]
     avatar: str
     raw: RawSound
     pictures: PictureOutput
@@ -235,7 +249,8 @@ class LiveHello(_message.Message):
     start_frame: int
     behind_samples: int
     latency: Latency
-    def __init__(self, avatar: _Optional[str] = ..., raw: _Optional[_Union[RawSound, _Mapping]] = ..., pictures: _Optional[_Union[PictureOutput, _Mapping]] = ..., video: _Optional[_Union[LiveVideo, _Mapping]] = ..., start_frame: _Optional[int] = ..., behind_samples: _Optional[int] = ..., latency: _Optional[_Union[Latency, str]] = ...) -> None: ...
+    sound_back: SoundBack
+    def __init__(self, avatar: _Optional[str] = ..., raw: _Optional[_Union[RawSound, _Mapping]] = ..., pictures: _Optional[_Union[PictureOutput, _Mapping]] = ..., video: _Optional[_Union[LiveVideo, _Mapping]] = ..., start_frame: _Optional[int] = ..., behind_samples: _Optional[int] = ..., latency: _Optional[_Union[Latency, str]] = ..., sound_back: _Optional[_Union[SoundBack, str]] = ...) -> None: ...
 
 class Interrupt(_message.Message):
     __slots__ = ()
@@ -245,22 +260,36 @@ class EndOfSpeech(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class Say(_message.Message):
+    __slots__ = ("text", "voice")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    VOICE_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    voice: str
+    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ...) -> None: ...
+
 class LiveResponse(_message.Message):
-    __slots__ = ("ready", "picture", "interrupted", "speech_ended", "notice")
+    __slots__ = ("ready", "picture", "interrupted", "speech_ended", "notice", "saying", "sound", "refused")
     READY_FIELD_NUMBER: _ClassVar[int]
     PICTURE_FIELD_NUMBER: _ClassVar[int]
     INTERRUPTED_FIELD_NUMBER: _ClassVar[int]
     SPEECH_ENDED_FIELD_NUMBER: _ClassVar[int]
     NOTICE_FIELD_NUMBER: _ClassVar[int]
+    SAYING_FIELD_NUMBER: _ClassVar[int]
+    SOUND_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
     ready: LiveReady
     picture: LivePicture
     interrupted: Interrupted
     speech_ended: SpeechEnded
     notice: LiveNotice
-    def __init__(self, ready: _Optional[_Union[LiveReady, _Mapping]] = ..., picture: _Optional[_Union[LivePicture, _Mapping]] = ..., interrupted: _Optional[_Union[Interrupted, _Mapping]] = ..., speech_ended: _Optional[_Union[SpeechEnded, _Mapping]] = ..., notice: _Optional[_Union[LiveNotice, _Mapping]] = ...) -> None: ...
+    saying: Saying
+    sound: LiveSound
+    refused: Refused
+    def __init__(self, ready: _Optional[_Union[LiveReady, _Mapping]] = ..., picture: _Optional[_Union[LivePicture, _Mapping]] = ..., interrupted: _Optional[_Union[Interrupted, _Mapping]] = ..., speech_ended: _Optional[_Union[SpeechEnded, _Mapping]] = ..., notice: _Optional[_Union[LiveNotice, _Mapping]] = ..., saying: _Optional[_Union[Saying, _Mapping]] = ..., sound: _Optional[_Union[LiveSound, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ...) -> None: ...
 
 class LiveReady(_message.Message):
-    __slots__ = ("avatar", "width", "height", "frame_rate_hz", "lookahead_samples", "media_type", "idle_timeout_s", "codec")
+    __slots__ = ("avatar", "width", "height", "frame_rate_hz", "lookahead_samples", "media_type", "idle_timeout_s", "codec", "voices", "text_characters", "sound_rate_hz", "sound_skip_samples")
     AVATAR_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
@@ -269,6 +298,10 @@ class LiveReady(_message.Message):
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
     IDLE_TIMEOUT_S_FIELD_NUMBER: _ClassVar[int]
     CODEC_FIELD_NUMBER: _ClassVar[int]
+    VOICES_FIELD_NUMBER: _ClassVar[int]
+    TEXT_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
+    SOUND_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
+    SOUND_SKIP_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     avatar: str
     width: int
     height: int
@@ -277,7 +310,11 @@ class LiveReady(_message.Message):
     media_type: str
     idle_timeout_s: float
     codec: str
-    def __init__(self, avatar: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., frame_rate_hz: _Optional[float] = ..., lookahead_samples: _Optional[int] = ..., media_type: _Optional[str] = ..., idle_timeout_s: _Optional[float] = ..., codec: _Optional[str] = ...) -> None: ...
+    voices: _containers.RepeatedScalarFieldContainer[str]
+    text_characters: int
+    sound_rate_hz: int
+    sound_skip_samples: int
+    def __init__(self, avatar: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., frame_rate_hz: _Optional[float] = ..., lookahead_samples: _Optional[int] = ..., media_type: _Optional[str] = ..., idle_timeout_s: _Optional[float] = ..., codec: _Optional[str] = ..., voices: _Optional[_Iterable[str]] = ..., text_characters: _Optional[int] = ..., sound_rate_hz: _Optional[int] = ..., sound_skip_samples: _Optional[int] = ...) -> None: ...
 
 class LivePicture(_message.Message):
     __slots__ = ("index", "start_sample", "duration_samples", "avatar_frame", "data", "key_frame")
@@ -294,6 +331,36 @@ class LivePicture(_message.Message):
     data: bytes
     key_frame: bool
     def __init__(self, index: _Optional[int] = ..., start_sample: _Optional[int] = ..., duration_samples: _Optional[int] = ..., avatar_frame: _Optional[int] = ..., data: _Optional[bytes] = ..., key_frame: _Optional[bool] = ...) -> None: ...
+
+class Saying(_message.Message):
+    __slots__ = ("start_sample", "voice")
+    START_SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    VOICE_FIELD_NUMBER: _ClassVar[int]
+    start_sample: int
+    voice: str
+    def __init__(self, start_sample: _Optional[int] = ..., voice: _Optional[str] = ...) -> None: ...
+
+class LiveSound(_message.Message):
+    __slots__ = ("index", "start_sample", "duration_samples", "data")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    START_SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    DURATION_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    start_sample: int
+    duration_samples: int
+    data: bytes
+    def __init__(self, index: _Optional[int] = ..., start_sample: _Optional[int] = ..., duration_samples: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class Refused(_message.Message):
+    __slots__ = ("code", "text", "next_sample")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    NEXT_SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    text: str
+    next_sample: int
+    def __init__(self, code: _Optional[str] = ..., text: _Optional[str] = ..., next_sample: _Optional[int] = ...) -> None: ...
 
 class Interrupted(_message.Message):
     __slots__ = ("next_sample", "next_index")
