@@ -6,6 +6,7 @@ import asyncio
 import re
 import threading
 from collections.abc import Iterator
+from typing import Literal
 
 import grpc
 import pytest
@@ -21,11 +22,14 @@ from viseme.client import (
     LiveOptions,
     LivePicture,
     LiveReady,
+    LiveSound,
     Pictures,
     RawSound,
+    Refused,
+    Saying,
     SpeechEnded,
 )
-from viseme.errors import AvatarError, DeadlineError, UnavailableError, WireError
+from viseme.errors import AvatarError, DeadlineError, InputError, UnavailableError, WireError
 from viseme.wire import services
 from viseme.wire.messages import v1
 
@@ -37,6 +41,7 @@ OPTIONS = LiveOptions(
     start_frame=2,
     behind_samples=1_600,
     latency="low",
+    sound_back="opus",
 )
 READY = v1.LiveReady(
     avatar="anna",
@@ -46,7 +51,26 @@ READY = v1.LiveReady(
     lookahead_samples=7440,
     media_type="image/png",
     idle_timeout_s=30,
+    voices=["deep", "high"],
+    text_characters=40,
+    sound_rate_hz=48_000,
+    sound_skip_samples=312,
 )
+SAID = LiveReady(
+    "anna", 25.0, 7440, "image/png", (400, 360), 30.0, "", ("deep", "high"), 40, 48_000, 312
+)
+
+
+def spoken(say: v1.Say) -> list[v1.LiveResponse]:
+    """Say a text in a voice; refuse to where there is none."""
+    if not say.voice:
+        refused = v1.Refused(code="INVALID_ARGUMENT", text=f"No {say.text}.", next_sample=7)
+        return [v1.LiveResponse(refused=refused)]
+    sound = v1.LiveSound(index=3, start_sample=5, duration_samples=9, data=say.text.encode())
+    return [
+        v1.LiveResponse(saying=v1.Saying(start_sample=5, voice=say.voice)),
+        v1.LiveResponse(sound=sound),
+    ]
 
 
 class Speaker:
@@ -76,6 +100,9 @@ class Speaker:
                 yield v1.LiveResponse(picture=picture).SerializeToString()
                 position += len(request.sound) // 2
                 index += 1
+            elif kind == "say":
+                for told in spoken(request.say):
+                    yield told.SerializeToString()
             elif kind == "interrupt":
                 answer = v1.Interrupted(next_sample=position, next_index=index)
                 yield v1.LiveResponse(interrupted=answer).SerializeToString()
@@ -111,7 +138,7 @@ def options(speaker: Speaker) -> Iterator[ClientOptions]:
 
 def test_what_is_said_and_what_comes(options: ClientOptions, speaker: Speaker) -> None:
     with Client(options) as client, client.live(OPTIONS) as live:
-        assert live.ready == LiveReady("anna", 25.0, 7440, "image/png", (400, 360), 30.0)
+        assert live.ready == SAID
         live.push(b"\1" * 1280)
         live.interrupt()
         live.push(b"\2" * 1280)
@@ -125,6 +152,7 @@ def test_what_is_said_and_what_comes(options: ClientOptions, speaker: Speaker) -
         start_frame=2,
         behind_samples=1_600,
         latency=v1.LATENCY_LOW,
+        sound_back=v1.SOUND_BACK_OPUS,
     )
 
 
@@ -138,12 +166,56 @@ def test_the_same_in_tasks(options: ClientOptions) -> None:
 
     async def run() -> None:
         async with AsyncClient(options) as client, client.live(OPTIONS) as live:
-            assert live.ready == LiveReady("anna", 25.0, 7440, "image/png", (400, 360), 30.0)
+            assert live.ready == SAID
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(speak(live))
                 assert [event async for event in live.events()] == EVENTS
 
     asyncio.run(run())
+
+
+TEXT_EVENTS = [
+    Saying(5, "high"),
+    LiveSound("\u00e4h".encode(), 3, 5, 9),
+    Refused("INVALID_ARGUMENT", "No one.", 7),
+]
+HALF = (
+    "^The text is not Unicode \\('utf-8' codec can't encode character '\\\\ud83d' in position 2: "
+    "surrogates not allowed\\); send whole characters\\.$"
+)
+
+
+def test_texts_and_what_comes_of_them(options: ClientOptions) -> None:
+    with Client(options) as client, client.live(OPTIONS) as live:
+        with pytest.raises(InputError, match=HALF):
+            live.say("Hm\ud83d")
+        live.say("\u00e4h", "high")
+        live.say("one")
+        live.finish()
+        assert list(live.events()) == TEXT_EVENTS
+
+
+def test_texts_in_tasks(options: ClientOptions) -> None:
+    async def run() -> None:
+        async with AsyncClient(options) as client, client.live(OPTIONS) as live:
+            with pytest.raises(InputError, match=HALF):
+                await live.say("Hm\ud83d")
+            await live.say("\u00e4h", "high")
+            await live.say("one")
+            await live.finish()
+            assert [event async for event in live.events()] == TEXT_EVENTS
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("way", ["none", "s16"])
+def test_how_the_sound_is_to_come(
+    options: ClientOptions, speaker: Speaker, way: Literal["none", "s16"]
+) -> None:
+    wanted = LiveOptions(raw=RawSound(16_000), sound_back=way)
+    with Client(options) as client, client.live(wanted):
+        pass
+    assert v1.SoundBack.Name(speaker.hello.sound_back) == f"SOUND_BACK_{way.upper()}"
 
 
 def test_pictures_alone_from_another_thread(options: ClientOptions) -> None:

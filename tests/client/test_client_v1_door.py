@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from support.grpc_client import OpenDoor, open_door
 from support.house import open_house
 from support.probes import window_painter
+from support.speech import assert_same_pictures
+from support.spoken import Endless, as_float, as_speaker
 from support.tiny_avatar import FRAME_COUNT, SIZE, make_avatar
+from viseme.audio import Samples
 from viseme.client import (
     AsyncClient,
     AsyncLive,
@@ -27,16 +30,21 @@ from viseme.client import (
     ClipOptions,
     ClipPicture,
     ClipSummary,
+    Interrupted,
     LiveEvent,
     LiveOptions,
     LivePicture,
+    LiveSound,
     Pictures,
     RawSound,
+    Refused,
+    Saying,
     SpeechEnded,
 )
 from viseme.errors import AvatarError, InputError
 from viseme.rendering import RenderOptions, render
 from viseme.serving.doors.grpc_v1 import v1_handlers
+from viseme.voices import Stop
 
 RATE_HZ = 16_000
 SPEECH: NDArray[np.int16] = (
@@ -50,9 +58,20 @@ def avatar(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_avatar(tmp_path_factory.mktemp("avatars") / "anna", generator=window_painter)
 
 
+ENDLESS = "on and on"
+
+
+def say(text: str, voice: str, stop: Stop) -> Iterator[Samples]:
+    """Say the speech whatever the text is, but for one that has no end."""
+    return iter([as_float(SPEECH)]) if text != ENDLESS else Endless(False)(text, voice, stop)
+
+
 @pytest.fixture(scope="module")
 def door(avatar: Path) -> Iterator[OpenDoor]:
-    with open_house(avatar) as house, open_door(house, services=[v1_handlers]) as door:
+    with (
+        open_house(avatar, speaker=as_speaker(say)) as house,
+        open_door(house, services=[v1_handlers]) as door,
+    ):
         yield door
 
 
@@ -167,3 +186,70 @@ def test_an_interrupt_forgets_what_was_said(options: ClientOptions) -> None:
     names = [type(event).__name__ for event in events]
     assert names == ["Interrupted", "SpeechEnded"]
     assert events[0].next_sample == 3200  # type: ignore[union-attr]
+
+
+TEXT_OPTIONS = LiveOptions(raw=RAW, pictures=Pictures("bgr"), start_frame=3)
+
+
+def test_a_text_is_what_its_sound_is(options: ClientOptions, expected: list[bytes]) -> None:
+    with Client(options) as client, client.live(TEXT_OPTIONS) as live:
+        ready = live.ready
+        live.say("Hello.")
+        live.say("Hello.", "nobody")
+        live.finish()
+        events = list(live.events())
+    assert (ready.voices, ready.text_characters) == (("deep", "high"), 40)
+    assert (ready.sound_rate_hz, ready.sound_skip_samples) == (RATE_HZ, 0)
+    check_text(events, expected)
+
+
+def test_a_text_in_tasks(options: ClientOptions, expected: list[bytes]) -> None:
+    async def run() -> list[LiveEvent]:
+        async with AsyncClient(options) as client, client.live(TEXT_OPTIONS) as live:
+            await live.say("Hello.")
+            await live.say("Hello.", "nobody")
+            await live.finish()
+            return [event async for event in live.events()]
+
+    check_text(asyncio.run(run()), expected)
+
+
+def check_text(events: list[LiveEvent], expected: list[bytes]) -> None:
+    assert events[0] == Saying(0, "deep")
+    assert events[-1] == Refused(
+        "INVALID_ARGUMENT",
+        "There is no voice 'nobody' here; those of fake are deep, high.",
+        len(SPEECH),
+    )
+    sounds = [event for event in events if isinstance(event, LiveSound)]
+    assert b"".join(sound.data for sound in sounds) == SPEECH.tobytes()
+    ends = [sound.start_sample + sound.duration_samples for sound in sounds]
+    assert [sound.start_sample for sound in sounds] == [0, *ends[:-1]]
+    pictures = [event for event in events if isinstance(event, LivePicture)]
+    assert_same_pictures(pictures, expected)
+    assert SpeechEnded(len(SPEECH), len(pictures)) in events
+
+
+def test_a_text_is_broken_off(options: ClientOptions) -> None:
+    with Client(options) as client, client.live(TEXT_OPTIONS) as live:
+        live.say(ENDLESS)
+        events = live.events()
+        while not isinstance(next(events), LiveSound):
+            pass
+        live.interrupt()
+        live.push(SPEECH.tobytes())
+        live.end()
+        live.finish()
+        rest = [event for event in events if isinstance(event, Interrupted | SpeechEnded)]
+    interrupted, ended = rest
+    assert isinstance(interrupted, Interrupted)
+    assert interrupted.next_sample > 0
+    assert ended.next_sample == interrupted.next_sample + len(SPEECH)
+
+
+def test_sound_has_no_place_beside_a_text(options: ClientOptions) -> None:
+    with Client(options) as client, client.live(TEXT_OPTIONS) as live:
+        live.say(ENDLESS)
+        live.push(SPEECH.tobytes())
+        with pytest.raises(InputError, match=r"^Sound has come while a text is said, and has no"):
+            list(live.events())

@@ -31,6 +31,9 @@ from viseme.client.speeches import (
     LiveOptions,
     LivePicture,
     LiveReady,
+    LiveSound,
+    Refused,
+    Saying,
     SpeechEnded,
 )
 
@@ -53,9 +56,12 @@ __all__ = [
     "LiveOptions",
     "LivePicture",
     "LiveReady",
+    "LiveSound",
     "LiveVideo",
     "Pictures",
     "RawSound",
+    "Refused",
+    "Saying",
     "ServedAvatar",
     "ServerHealth",
     "Sound",

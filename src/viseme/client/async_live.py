@@ -79,6 +79,10 @@ class AsyncLive:
         for piece in cut(samples, self._options.raw.piece_bytes):
             await self._send(speeches.sound(piece))
 
+    async def say(self, text: str, voice: str = "") -> None:
+        """Have the server say a text, once those before it are said; see `Live.say`."""
+        await self._send(speeches.say(text, voice))
+
     async def interrupt(self) -> None:
         """Take back what was being said; `Interrupted` comes before pictures of later sound."""
         await self._send(speeches.interrupt())

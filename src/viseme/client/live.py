@@ -95,6 +95,24 @@ class Live:
         for piece in cut(samples, self._options.raw.piece_bytes):
             self._send(speeches.sound(piece), timeout_s)
 
+    def say(self, text: str, voice: str = "", *, timeout_s: float | None = None) -> None:
+        """Have the server say a text, once those before it are said; it ends the speech under way.
+
+        `Saying`, its `LiveSound` and pictures and `SpeechEnded` come, or `Refused`. Until then no
+        sound may be pushed, unless all is interrupted.
+
+        Args:
+            text: at most `ready.text_characters` long.
+            voice: one of `ready.voices`; the first where none is named.
+            timeout_s: as of `push`.
+
+        Raises:
+            InputError: the text has half a surrogate pair, which no message can hold.
+            DeadlineError: the server has not taken it.
+            VisemeError: the call has ended.
+        """
+        self._send(speeches.say(text, voice), timeout_s)
+
     def interrupt(self, *, timeout_s: float | None = None) -> None:
         """Take back what was being said; `Interrupted` comes before pictures of later sound."""
         self._send(speeches.interrupt(), timeout_s)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from viseme.client.sounds import LiveVideo, Pictures, RawSound
-from viseme.errors import WireError
+from viseme.errors import InputError, WireError
 from viseme.wire.messages import v1
 
 __all__ = [
@@ -16,12 +16,16 @@ __all__ = [
     "LiveOptions",
     "LivePicture",
     "LiveReady",
+    "LiveSound",
+    "Refused",
+    "Saying",
     "SpeechEnded",
     "end_of_speech",
     "hello",
     "interrupt",
     "live_event",
     "ready_of",
+    "say",
     "sound",
 ]
 
@@ -44,6 +48,9 @@ class LiveOptions:
     latency: Literal["exact", "low"] = "exact"
     """What a picture waits for; `low` takes some 320 ms less, and the mouth is a little less like
     that of the speech."""
+    sound_back: Literal["none", "s16", "opus"] = "s16"
+    """How the sound of texts comes: not at all, as 16-bit samples of one channel at the rate of
+    `raw`, or as packets of Opus without a container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,15 @@ class LiveReady:
     """Seconds without any message after which the server ends the call; 0 for never."""
     codec: str = ""
     """What browsers call the codec of a stream of video; empty of single pictures."""
+    voices: tuple[str, ...] = ()
+    """By whom texts can be said, the one that is taken where none is named first; empty where the
+    server has nothing to speak with."""
+    text_characters: int = 0
+    """How long a text may be."""
+    sound_rate_hz: int = 0
+    """Samples a second of the sound of texts, once it is decoded."""
+    sound_skip_samples: int = 0
+    """How many of these come of a decoder of Opus before a text's first, and are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +105,43 @@ class Interrupted:
 
 @dataclass(frozen=True, slots=True)
 class SpeechEnded:
-    """Answers an end of speech: all of its pictures have come."""
+    """Answers an end of speech, and a text that was said: all of its pictures have come."""
 
     next_sample: int
     next_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """A text begins to be said."""
+
+    start_sample: int
+    """The position of its first sample."""
+    voice: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSound:
+    """The next sound of a text; it comes before the pictures of its time."""
+
+    data: bytes
+    """It, as `LiveOptions.sound_back` wants it."""
+    index: int
+    """Its number among the sounds of this call, from 0."""
+    start_sample: int
+    """Its position, counted as all are, however it is encoded."""
+    duration_samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A text is not said, or not to its end; the call goes on."""
+
+    code: str
+    """The name of a gRPC status, such as `INVALID_ARGUMENT`."""
+    text: str
+    """What is wrong and what to do."""
+    next_sample: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +160,15 @@ class LiveNotice:
 
 _LATENCIES: Final = {"exact": v1.LATENCY_EXACT, "low": v1.LATENCY_LOW}
 
-LiveEvent: TypeAlias = LivePicture | Interrupted | SpeechEnded | LiveNotice
+_SOUNDS_BACK: Final = {
+    "none": v1.SOUND_BACK_NONE,
+    "s16": v1.SOUND_BACK_S16,
+    "opus": v1.SOUND_BACK_OPUS,
+}
+
+LiveEvent: TypeAlias = (
+    LivePicture | LiveSound | Saying | Refused | Interrupted | SpeechEnded | LiveNotice
+)
 
 
 def hello(options: LiveOptions) -> v1.LiveRequest:
@@ -122,6 +179,7 @@ def hello(options: LiveOptions) -> v1.LiveRequest:
         start_frame=options.start_frame,
         behind_samples=options.behind_samples,
         latency=_LATENCIES[options.latency],
+        sound_back=_SOUNDS_BACK[options.sound_back],
     )
     if isinstance(options.pictures, LiveVideo):
         message.video.CopyFrom(options.pictures.message())
@@ -133,6 +191,18 @@ def hello(options: LiveOptions) -> v1.LiveRequest:
 def sound(samples: bytes) -> v1.LiveRequest:
     """Send the next samples."""
     return v1.LiveRequest(sound=samples)
+
+
+def say(text: str, voice: str) -> v1.LiveRequest:
+    """Have a text said.
+
+    Raises:
+        InputError: it has half a surrogate pair, which no message can hold.
+    """
+    try:
+        return v1.LiveRequest(say=v1.Say(text=text, voice=voice))
+    except UnicodeEncodeError as error:
+        raise InputError(f"The text is not Unicode ({error}); send whole characters.") from None
 
 
 def interrupt() -> v1.LiveRequest:
@@ -162,6 +232,10 @@ def ready_of(response: v1.LiveResponse | None) -> LiveReady:
         (ready.width, ready.height),
         ready.idle_timeout_s,
         ready.codec,
+        tuple(ready.voices),
+        ready.text_characters,
+        ready.sound_rate_hz,
+        ready.sound_skip_samples,
     )
 
 
@@ -187,4 +261,17 @@ def live_event(response: v1.LiveResponse) -> LiveEvent | None:
         name = v1.NoticeKind.DESCRIPTOR.values_by_number.get(notice.kind)
         word = name.name.removeprefix("NOTICE_KIND_").lower() if name else "unspecified"
         return LiveNotice(word, notice.text, notice.sample, notice.late_samples)
+    return _text_event(response)
+
+
+def _text_event(response: v1.LiveResponse) -> LiveEvent | None:
+    kind = response.WhichOneof("message")
+    if kind == "saying":
+        return Saying(response.saying.start_sample, response.saying.voice)
+    if kind == "sound":
+        heard = response.sound
+        return LiveSound(heard.data, heard.index, heard.start_sample, heard.duration_samples)
+    if kind == "refused":
+        refused = response.refused
+        return Refused(refused.code, refused.text, refused.next_sample)
     return None
