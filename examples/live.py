@@ -1,6 +1,8 @@
 """Speak along: sound goes to a server as if from a microphone, pictures come back as they are due.
 
-speech.wav is to have 16-bit samples; its pictures go to live_0000.jpg and on.
+speech.wav is to have 16-bit samples; its pictures go to live_0000.jpg and on. Where the server can
+speak (`live.ready.voices`), `await live.say("Hello.")` takes the place of `push`; the sound that is
+heard then comes among `live.events()`, as `LiveSound`.
 """
 
 import asyncio

@@ -79,7 +79,7 @@ def test_a_text_is_heard_and_seen_like_sound_that_was_sent(painter: Path) -> Non
         with Talk(main, HELLO, sound(expected), END) as talk:
             talk.read()
             pushed = told(talk, "speech_ended")
-    assert (ready.voices, ready.text_characters) == (["deep", "high"], 40)
+    assert ([*ready.voices], ready.text_characters) == (["deep", "high"], 40)
     assert (ready.sound_rate_hz, ready.sound_skip_samples) == (16_000, 0)
     assert said[0].saying == v1.Saying(start_sample=0, voice="deep")
     assert said[-1] == pushed[-1]
@@ -279,7 +279,7 @@ def test_a_server_without_a_voice(painter: Path) -> None:
     speech = babble(0.4)
     with speaking(painter, None) as (_, main), Talk(main, HELLO, say("Hello")) as talk:
         ready = talk.read().ready
-        assert (ready.voices, ready.text_characters) == ([], 0)
+        assert ([*ready.voices], ready.text_characters) == ([], 0)
         assert talk.read().refused == v1.Refused(
             code="UNIMPLEMENTED",
             text="This server has nothing to speak with; send sound, or have espeak-ng or flite "
