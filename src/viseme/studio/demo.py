@@ -50,6 +50,13 @@ RECIPE = TrainingOptions(
             (1.5e-3, 2e-5),
             hearing_rests=True,
         ),
+        Phase(
+            "drawing, finer",
+            3600,
+            BatchShape(4, 90, 2, heard=False, between=0.3),
+            (8e-4, 1e-5),
+            hearing_rests=True,
+        ),
     ),
     seed=7,
 )
