@@ -124,6 +124,17 @@ def test_hearing_that_rests_stays_as_it_is(tmp_path: Path) -> None:
     assert moved == {f"generator.{part}" for part in ("stem", "downs", "fuse", "ups", "head")}
 
 
+def test_norms_that_rest_keep_their_statistics(tmp_path: Path) -> None:
+    phase = replace(OPTIONS.phases[1], norms_rest=True)
+    trainer = Trainer(Beeps(), tmp_path, replace(OPTIONS, phases=(phase,)))
+    before = {name: value.clone() for name, value in trainer.net.state_dict().items()}
+    trainer.run()
+    after = trainer.net.state_dict()
+    kept = {name for name, value in after.items() if torch.equal(value, before[name])}
+    assert {name for name in after if "running" in name} <= kept
+    assert not any(name.endswith("bias") and "generator" in name for name in kept)
+
+
 def test_a_posed_drawing_learns_from_poses_without_sound(tmp_path: Path) -> None:
     generator = replace(OPTIONS.network.generator, posed=True)
     drawing = Phase(

@@ -57,6 +57,14 @@ RECIPE = TrainingOptions(
             (8e-4, 1e-5),
             hearing_rests=True,
         ),
+        Phase(
+            "drawing as in use",
+            800,
+            BatchShape(4, 90, 2, heard=False, between=0.3),
+            (4e-4, 1e-5),
+            hearing_rests=True,
+            norms_rest=True,
+        ),
     ),
     seed=7,
 )

@@ -21,7 +21,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset
 
@@ -32,6 +32,7 @@ from viseme.studio.networks import LipSyncNet, NetworkConfig
 __all__ = ["Phase", "Trainer", "TrainingOptions", "tensors"]
 
 CHECKPOINT_NAME = "checkpoint.pt"
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 Tensors: TypeAlias = dict[str, Tensor]
 Weights: TypeAlias = tuple[Tensor, ...] | list[Tensor]
@@ -48,6 +49,10 @@ class Phase:
     """At its beginning and at its end; between them the rate falls along a cosine."""
     hearing_rests: bool = False
     """Whether only the drawing is learned; encoder and audio branch stay as they are."""
+    norms_rest: bool = False
+    """Whether batch norms go by the statistics that they have, as in use. What a pose says is the
+    same all over a picture, so a batch has no more samples of it than pictures, and a network that
+    has learned by such statistics draws less well by those of all batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +174,7 @@ class Trainer:
         phase, done = self.options.phase_at(self.step)
         if done == 0:  # what learns from here on was at rest or noise until now
             self.average.n_averaged.zero_()
-        self._teach(hearing=not phase.hearing_rests)
+        self._teach(phase)
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate(phase, done)
         self.optimizer.zero_grad(set_to_none=True)
@@ -215,14 +220,19 @@ class Trainer:
             losses["kept"] = kept_loss(gate.float(), visual[:, :3], target)
         return losses
 
-    def _teach(self, *, hearing: bool) -> None:
-        """Set all of the network to learn, or all but the hearing.
+    def _teach(self, phase: Phase) -> None:
+        """Set to learn what a phase says.
 
         What rests also keeps the statistics of its normalisation.
         """
         self.net.train()
+        hearing = not phase.hearing_rests
         for part in self.net.hearing_parts():
             part.train(hearing).requires_grad_(hearing)
+        if phase.norms_rest:
+            for part in self.net.modules():
+                if isinstance(part, NORMS):
+                    part.eval()
 
     def _learning_rate(self, phase: Phase, done: int) -> float:
         """Warm up, then fall along a cosine."""
