@@ -44,10 +44,10 @@ FULL_LADDER = (32, 64, 128, 256, 512)
 MOBILE_LADDER = (16, 32, 64, 128, 256)
 
 OPEN = POSE_CHANNELS.index("open")
-AJAR = 0.07
+AJAR = 0.05
 """Lips that are heard to be open by less are closed."""
 CLOSING = 1.5
-"""How much faster they close up to there: what is heard above 0.21 stays."""
+"""How much faster they close up to there: what is heard above 0.15 stays."""
 
 Area: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
 """Rows and columns of a crop, from the first to before the last."""
