@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -149,6 +150,17 @@ def test_a_posed_drawing_learns_from_poses_without_sound(tmp_path: Path) -> None
         dark, bright = net.generator.show(torch.full((2, 6, 320, 320), 0.5), poses).mean((1, 2, 3))
     assert dark < 0.2
     assert bright > 0.8
+
+
+@pytest.mark.parametrize("shape", [{"heard": False}, {"between": 0.5}])
+@pytest.mark.parametrize(("posed", "rests"), [(True, False), (False, True)])
+def test_poses_that_are_not_heard_are_for_drawing_alone(
+    shape: dict[str, Any], *, posed: bool, rests: bool
+) -> None:
+    generator = replace(OPTIONS.network.generator, posed=posed)
+    phase = Phase("wrong", 1, BatchShape(2, 3, 1, **shape), (1e-3, 1e-3), hearing_rests=rests)
+    with pytest.raises(ValueError, match="the phase 'wrong' draws poses that are not heard"):
+        replace(OPTIONS, network=replace(OPTIONS.network, generator=generator), phases=(phase,))
 
 
 def test_the_average_forgets_the_first_weights(tmp_path: Path) -> None:

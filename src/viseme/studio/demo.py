@@ -27,6 +27,7 @@ from viseme.studio.training import Phase, Trainer, TrainingOptions, tensors
 
 __all__ = ["make_demo"]
 
+FEW_PICTURES = BatchShape(4, 90, 2, heard=False, between=0.3)
 RECIPE = TrainingOptions(
     network=NetworkConfig(
         GeneratorConfig(
@@ -53,14 +54,14 @@ RECIPE = TrainingOptions(
         Phase(
             "drawing, finer",
             3600,
-            BatchShape(4, 90, 2, heard=False, between=0.3),
+            FEW_PICTURES,
             (8e-4, 1e-5),
             hearing_rests=True,
         ),
         Phase(
             "drawing as in use",
             800,
-            BatchShape(4, 90, 2, heard=False, between=0.3),
+            FEW_PICTURES,
             (4e-4, 1e-5),
             hearing_rests=True,
             norms_rest=True,

@@ -75,6 +75,16 @@ class TrainingOptions:
     """Processes that make batches; 0 makes them in the training process."""
     device: str = "cpu"
 
+    def __post_init__(self) -> None:
+        """Refuse phases that would teach the hearing what was not said."""
+        for phase in self.phases:
+            draws_alone = phase.hearing_rests and self.network.generator.posed
+            if not draws_alone and (phase.shape.between or not phase.shape.heard):
+                raise ValueError(
+                    f"the phase '{phase.name}' draws poses that are not heard, which needs a posed "
+                    "network whose hearing rests"
+                )
+
     @property
     def total_steps(self) -> int:
         """Steps of the whole run."""
