@@ -8,11 +8,15 @@ sentences of ``held_out.txt`` are kept for evaluation.
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from viseme.engine.machine import available_cores
 from viseme.studio.speech.espeak import ESPEAK_TRAINING_VOICES, EspeakManner, speak_with_espeak
 from viseme.studio.speech.flite import FLITE_TRAINING_VOICES, speak_with_flite
 from viseme.studio.speech.phones import SILENCE
@@ -22,7 +26,7 @@ from viseme.studio.speech.utterance import SAMPLE_RATE_HZ, Phone, Utterance, shi
 
 __all__ = ["build_corpus", "padded"]
 
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 """To be raised when the same seed gives other speech, so that old caches are made anew."""
 
 FLITE_SHARE = 0.6
@@ -82,19 +86,38 @@ def _utterances(
     seed: int, seconds: float, progress: Callable[[float], None] | None
 ) -> Iterator[Utterance]:
     """Yield utterances until they last long enough, always from the voice that is behind most."""
-    rng = np.random.default_rng(seed)
     shares = _voice_shares()
+    rngs = dict(zip(shares, np.random.default_rng(seed).spawn(len(shares)), strict=True))
     spoken_s = dict.fromkeys(shares, 0.0)
-    texts = {voice: shuffled_texts(rng.spawn(1)[0]) for voice in shares}
     total_s = 0.0
-    while total_s < seconds:
-        voice = min(shares, key=lambda name: spoken_s[name] / shares[name])
-        utterance = _speak(next(texts[voice]), voice, rng)
-        spoken_s[voice] += utterance.duration_s
-        total_s += utterance.duration_s
-        yield utterance
-        if progress is not None:
-            progress(total_s)
+    cores = available_cores()
+    with ThreadPoolExecutor(cores, thread_name_prefix="viseme-speech") as pool:
+        voices = {
+            voice: _spoken_ahead(pool, _requests(voice, rngs[voice]), round(4 * cores * share))
+            for voice, share in shares.items()
+        }
+        try:
+            while total_s < seconds:
+                voice = min(shares, key=lambda name: spoken_s[name] / shares[name])
+                utterance = next(voices[voice])
+                spoken_s[voice] += utterance.duration_s
+                total_s += utterance.duration_s
+                yield utterance
+                if progress is not None:
+                    progress(total_s)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _spoken_ahead(
+    pool: ThreadPoolExecutor, requests: Iterator[Callable[[], Utterance]], ahead: int
+) -> Iterator[Utterance]:
+    """Yield what one voice says, with its next utterances spoken in the meantime."""
+    waiting: deque[Future[Utterance]] = deque()
+    for request in requests:
+        waiting.append(pool.submit(request))
+        if len(waiting) > max(1, ahead):
+            yield waiting.popleft().result()
 
 
 def _voice_shares() -> dict[str, float]:
@@ -106,23 +129,33 @@ def _voice_shares() -> dict[str, float]:
     }
 
 
-def _speak(text: str, voice: str, rng: np.random.Generator) -> Utterance:
-    """Speak one text in a manner drawn at random, with a pause before and after it."""
+def _requests(voice: str, rng: np.random.Generator) -> Iterator[Callable[[], Utterance]]:
+    """Yield calls that each speak one text in a manner drawn at random, between two pauses."""
     program, _, name = voice.partition("/")
-    if program == "flite":
-        utterance = speak_with_flite(
-            text,
-            name,
-            stretch=float(rng.uniform(*FLITE_STRETCH)),
-            pitch_hz=float(rng.uniform(*FLITE_PITCH_HZ[name])),
-        )
-    else:
-        manner = EspeakManner(
-            words_per_minute=int(rng.integers(*ESPEAK_WORDS_PER_MINUTE)),
-            pitch=int(rng.integers(*ESPEAK_PITCH)),
-            pitch_range=int(rng.integers(*ESPEAK_PITCH_RANGE)),
-        )
-        utterance = speak_with_espeak(text, name, manner)
-    return padded(
-        utterance, float(rng.uniform(*PAUSE_BEFORE_S)), float(rng.uniform(*PAUSE_AFTER_S))
+    for text in shuffled_texts(rng.spawn(1)[0]):
+        speak = _flite_request if program == "flite" else _espeak_request
+        pauses_s = float(rng.uniform(*PAUSE_BEFORE_S)), float(rng.uniform(*PAUSE_AFTER_S))
+        yield partial(_speak, speak(text, name, rng), *pauses_s)
+
+
+def _flite_request(text: str, name: str, rng: np.random.Generator) -> Callable[[], Utterance]:
+    return partial(
+        speak_with_flite,
+        text,
+        name,
+        stretch=float(rng.uniform(*FLITE_STRETCH)),
+        pitch_hz=float(rng.uniform(*FLITE_PITCH_HZ[name])),
     )
+
+
+def _espeak_request(text: str, name: str, rng: np.random.Generator) -> Callable[[], Utterance]:
+    manner = EspeakManner(
+        words_per_minute=int(rng.integers(*ESPEAK_WORDS_PER_MINUTE)),
+        pitch=int(rng.integers(*ESPEAK_PITCH)),
+        pitch_range=int(rng.integers(*ESPEAK_PITCH_RANGE)),
+    )
+    return partial(speak_with_espeak, text, name, manner)
+
+
+def _speak(speak: Callable[[], Utterance], before_s: float, after_s: float) -> Utterance:
+    return padded(speak(), before_s, after_s)
