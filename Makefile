@@ -35,8 +35,10 @@ soak-page: install ## an hour of the page at rest and speaking
 check: install-train ## the quick gate: format, lint, types, duplicates, generated files
 	scripts/check
 
-avatar: install-train ## draw and train the built-in avatar from nothing (hours; resumes)
-	$(BIN)/python -m viseme.studio.demo
+DEVICE ?= cpu
+
+avatar: install-train ## make the built-in avatar from nothing (hours; DEVICE=cuda: minutes)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m viseme.studio.demo --device $(DEVICE)
 
 evaluate: install-train ## measure the built-in avatar and write docs/quality.md
 	$(BIN)/viseme evaluate demo --out docs

@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch", reason="the studio is not installed")
 
 from viseme.engine import AudioEncoder, Inferencer  # noqa: E402
 from viseme.studio.export import export  # noqa: E402
+from viseme.studio.hearing_nets import Throats, TimeEncoderNet  # noqa: E402
 from viseme.studio.mouth import POSE_CHANNELS  # noqa: E402
 from viseme.studio.networks import (  # noqa: E402
     FULL_LADDER,
@@ -21,6 +22,7 @@ from viseme.studio.networks import (  # noqa: E402
     NetworkConfig,
     closed_lips,
 )
+from viseme.studio.speech.throat import warped  # noqa: E402
 
 TINY = NetworkConfig(GeneratorConfig(ladder=(8, 8, 12, 16), fold=4, gate=True), (4, 8, 8, 8))
 AREA = ((64, 288), (32, 256))
@@ -28,6 +30,7 @@ DENSE = NetworkConfig(
     replace(TINY.generator, whole_window=True, drawn=AREA),
     encoder_ladder=(8, 8, 8),
     encoder_over_time=True,
+    encoder_throats=(0.9, 1.0, 1.2),
 )
 POSED = replace(DENSE, generator=replace(DENSE.generator, whole_window=False, posed=True))
 
@@ -89,6 +92,32 @@ def test_features_outside_the_sound_are_zero() -> None:
         window = net.windows(features, valid).reshape(16, 512)
     assert (window[:3] == 0).all()
     assert (window[3:] != 0).any()
+
+
+def test_throats_of_other_lengths_hear_what_is_moved_and_no_harmonics() -> None:
+    rng = np.random.default_rng(3)
+    mel = np.repeat(rng.normal(-1, 1, (1, 80)), 16, axis=0).astype(np.float32)
+    with torch.no_grad():
+        heard = Throats((1.0, 1.25))(torch.from_numpy(mel.T)[None, None])[0].numpy()
+    own, other = heard.transpose(0, 2, 1)
+    np.testing.assert_allclose(other, warped(own, 1.25), atol=1e-5)
+    comb = np.where(np.arange(80) % 4 < 2, 1.0, -1.0).astype(np.float32)  # a high voice's low bands
+    with torch.no_grad():
+        kept = Throats((1.0,))(torch.from_numpy(comb)[None, None, :, None].expand(1, 1, 80, 16))
+    assert kept[0, 0, 4:20].abs().max() < 0.3
+
+
+def test_an_encoder_finds_the_same_in_whatever_throat_is_one_of_its_own() -> None:
+    encoder = TimeEncoderNet((8, 8, 8), (1.0, 1.25)).eval()
+    alone = TimeEncoderNet((8, 8, 8), (1.25,)).eval()
+    alone.load_state_dict(encoder.state_dict())
+    only = TimeEncoderNet((8, 8, 8), (1.0,)).eval()
+    only.load_state_dict(encoder.state_dict())
+    mel = torch.randn(4, 1, 80, 16)
+    with torch.no_grad():
+        found = torch.stack([net.body(net.ears(mel).flatten(0, 1)) for net in (alone, only)])
+        expected = encoder.project(found.amax(dim=0).flatten(1))
+        torch.testing.assert_close(encoder(mel), expected)
 
 
 def test_a_posed_picture_follows_the_pose_within_its_range() -> None:

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from viseme.avatar import About, Box, crop_face, load_avatar, save_bundle
+from viseme.engine.machine import available_cores
 from viseme.studio.batches import Batch, BatchShape
 from viseme.studio.drawn import DrawnSource
 from viseme.studio.export import export
@@ -40,29 +41,30 @@ RECIPE = TrainingOptions(
         ),
         encoder_ladder=(256, 256, 320),
         encoder_over_time=True,
+        encoder_throats=(0.87, 1.0, 1.15, 1.32),
     ),
     phases=(
-        Phase("hearing", 3500, BatchShape(8, 48, 0), (1.5e-3, 1e-3)),
-        Phase("other accents", 6500, BatchShape(8, 48, 0, accent=1.5), (1e-3, 2e-5)),
+        Phase("hearing", 4000, BatchShape(8, 48, 0), (1.5e-3, 1e-3)),
+        Phase("other accents", 8000, BatchShape(8, 48, 0, accent=1.25), (1e-3, 2e-5)),
         Phase(
             "drawing",
-            6000,
+            5000,
             BatchShape(3, 90, 4, heard=False, between=0.3),
-            (1.5e-3, 2e-5),
+            (1.5e-3, 5e-4),
             hearing_rests=True,
         ),
         Phase(
             "drawing, finer",
-            3600,
+            2500,
             FEW_PICTURES,
-            (8e-4, 1e-5),
+            (8e-4, 2e-4),
             hearing_rests=True,
         ),
         Phase(
             "drawing as in use",
-            800,
+            3500,
             FEW_PICTURES,
-            (4e-4, 1e-5),
+            (8e-4, 1e-5),
             hearing_rests=True,
             norms_rest=True,
         ),
@@ -156,9 +158,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=built_in, help="where the bundle goes")
     parser.add_argument("--work", type=Path, default=Path(".make/demo"), help="working folder")
     parser.add_argument("--device", default=RECIPE.device, help="cpu or cuda")
+    parser.add_argument("--workers", type=int, help="processes that make batches")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    make_demo(options.out, options.work, replace(RECIPE, device=options.device))
+    # A GPU waits for its batches; a processor trains on the other cores itself.
+    workers = options.workers or (1 if options.device == "cpu" else available_cores() - 1)
+    recipe = replace(RECIPE, device=options.device, workers=max(1, workers))
+    make_demo(options.out, options.work, recipe)
 
 
 if __name__ == "__main__":

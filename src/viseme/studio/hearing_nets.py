@@ -8,18 +8,30 @@ from __future__ import annotations
 
 from typing import cast
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from viseme.audio import FEATURE_SIZE
 from viseme.audio.features import PATCH_FRAMES
+from viseme.audio.mel import mel_centres_hz
 from viseme.audio.units import MEL_BINS
 from viseme.studio.blocks import InvertedResidual, conv
 from viseme.studio.mouth import POSE_CHANNELS
+from viseme.studio.speech.throat import warped
 
-__all__ = ["AudioBranch", "AudioEncoderNet", "PosedWindow", "TimeEncoderNet", "WholeWindow"]
+__all__ = [
+    "AudioBranch",
+    "AudioEncoderNet",
+    "PosedWindow",
+    "Throats",
+    "TimeEncoderNet",
+    "WholeWindow",
+]
 
 DROPOUT = 0.1
+HARMONICS_BLUR_HZ = 70.0
 
 
 class AudioBranch(nn.Module):
@@ -118,12 +130,14 @@ class TimeEncoderNet(nn.Module):
 
     It convolves over time, with the bins as channels: products of large matrices, which a
     processor does at its full speed. The first stage keeps all 16 mel frames: that is where a
-    plosive's burst is seen.
+    plosive's burst is seen. With `throats` it listens at each of these lengths, and goes on with
+    the largest of what it finds.
     """
 
-    def __init__(self, ladder: tuple[int, ...]) -> None:
+    def __init__(self, ladder: tuple[int, ...], throats: tuple[float, ...] = ()) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Flatten(1, 2)]
+        self.ears = Throats(throats) if throats else nn.Identity()
+        layers: list[nn.Module] = []
         inputs, frames = MEL_BINS, PATCH_FRAMES
         for index, outputs in enumerate(ladder):
             stride = 1 if index == 0 else 2
@@ -136,7 +150,34 @@ class TimeEncoderNet(nn.Module):
 
     def forward(self, mel: Tensor) -> Tensor:
         """Encode patches."""
-        return cast(Tensor, self.project(self.body(mel).flatten(1)))
+        heard = self.ears(mel)
+        found = self.body(heard.flatten(0, 1))
+        found = found.unflatten(0, heard.shape[:2]).amax(dim=1)
+        return cast(Tensor, self.project(found.flatten(1)))
+
+
+class Throats(nn.Module):
+    """``[B, 1, 80, 16]`` to ``[B, K, 80, 16]``: the same as from K throats of other lengths.
+
+    The bands are moved as `warped` moves them, after a blur that hides where the harmonics of a
+    high voice lie. Whoever hears with it need not have heard throats of all lengths.
+    """
+
+    bands: Tensor
+
+    def __init__(self, lengths: tuple[float, ...]) -> None:
+        super().__init__()
+        centres_hz = mel_centres_hz()
+        apart = (centres_hz[:, None] - centres_hz) / HARMONICS_BLUR_HZ
+        blur = np.exp(-0.5 * apart**2)
+        blur /= blur.sum(axis=1, keepdims=True)
+        eye = np.eye(MEL_BINS, dtype=np.float32)
+        moved = np.stack([warped(eye, length).T @ blur for length in lengths])
+        self.register_buffer("bands", torch.from_numpy(moved.astype(np.float32)), persistent=False)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Move the bands."""
+        return torch.matmul(self.bands, mel)
 
 
 def conv_over_time(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:

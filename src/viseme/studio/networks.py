@@ -118,6 +118,9 @@ class NetworkConfig:
     encoder_ladder: tuple[int, ...] = (32, 64, 128, 256)
     encoder_over_time: bool = False
     """Whether the encoder convolves over time alone, with the mel bins as channels."""
+    encoder_throats: tuple[float, ...] = ()
+    """Where it convolves over time: at which lengths of throat it listens (`Throats`); at none it
+    takes what it hears as it is."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -136,6 +139,7 @@ class NetworkConfig:
             GeneratorConfig(**generator),
             tuple(values["encoder_ladder"]),
             values["encoder_over_time"],
+            tuple(values.get("encoder_throats", ())),
         )
 
 
@@ -297,8 +301,11 @@ class LipSyncNet(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        encoder = TimeEncoderNet if config.encoder_over_time else AudioEncoderNet
-        self.encoder = encoder(config.encoder_ladder)
+        self.encoder = (
+            TimeEncoderNet(config.encoder_ladder, config.encoder_throats)
+            if config.encoder_over_time
+            else AudioEncoderNet(config.encoder_ladder)
+        )
         self.generator = GeneratorNet(config.generator)
         top = self.generator.config.ladder[-1]
         self.phone_head = nn.Linear(FEATURE_SIZE, len(PHONES))

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
+import cv2
 import torch
 from rich.progress import (
     BarColumn,
@@ -176,6 +177,7 @@ class Trainer:
             batch_size=None,
             sampler=range(self.step, self.total_steps),
             num_workers=self.options.workers,
+            worker_init_fn=_alone_on_a_core,
             collate_fn=tensors,  # type: ignore[arg-type] # one batch, not a list of samples
         )
         return iter(loader)
@@ -284,6 +286,11 @@ class Trainer:
             MofNCompleteColumn(),
             TimeRemainingColumn(),
         )
+
+
+def _alone_on_a_core(_: int) -> None:
+    """Keep a process that makes batches from starting threads for each core."""
+    cv2.setNumThreads(1)
 
 
 def _moving_average(decay: float) -> Callable[[Weights, Weights, Tensor | int], None]:
