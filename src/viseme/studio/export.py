@@ -61,8 +61,9 @@ def export(net: LipSyncNet, generator: Path, audio_encoder: Path) -> None:
 
 def _write(module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], path: Path) -> Array:
     """Write a network, and return what PyTorch makes of the inputs."""
-    # A copy, so that folding does not touch the module that training goes on with.
-    folded = _fold_batch_norms(copy.deepcopy(module).cpu().float().eval())
+    # Copies, so that neither touches the module that training goes on with.
+    exact = copy.deepcopy(module).cpu().float().eval()
+    folded = _fold_batch_norms(copy.deepcopy(exact))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own internals alone
         torch.onnx.export(
@@ -86,7 +87,7 @@ def _write(module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], path
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
     with torch.no_grad():
-        return cast(Array, folded(*inputs).numpy())
+        return cast(Array, exact(*inputs).numpy())
 
 
 def _fold_batch_norms(module: nn.Module) -> nn.Module:

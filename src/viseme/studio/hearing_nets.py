@@ -66,7 +66,7 @@ class WholeWindow(nn.Module):
         channels, side, _ = shape
         top = ladder[-1]
         self.body = nn.Sequential(
-            nn.Conv2d(channels, 2 * top, side, bias=False),
+            WholeConv(channels, 2 * top, side, bias=False),
             nn.BatchNorm2d(2 * top),
             nn.ReLU(inplace=True),
             *conv(2 * top, top, 1),
@@ -76,6 +76,17 @@ class WholeWindow(nn.Module):
     def forward(self, window: Tensor) -> Tensor:
         """Read windows."""
         return cast(Tensor, self.body(window))
+
+
+class WholeConv(nn.Conv2d):
+    """A convolution whose kernel covers its input, as the product of matrices that it is.
+
+    Libraries have no kernels for convolutions of that size in half precision on a GPU.
+    """
+
+    def forward(self, window: Tensor) -> Tensor:
+        read = functional.linear(window.flatten(1), self.weight.flatten(1), self.bias)
+        return read[:, :, None, None]
 
 
 class PosedWindow(nn.Module):
