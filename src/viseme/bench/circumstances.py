@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from viseme._version import __version__
-from viseme.engine.machine import available_cores, cpu_model
+from viseme.engine.machine import available_cores, cpu_model, gpu_models
 
 __all__ = ["circumstances"]
 
@@ -34,7 +34,7 @@ def circumstances(bench: str, options: dict[str, Any], packages: Sequence[str]) 
         "bench": bench,
         "command": shlex.join(["viseme", *sys.argv[1:]]),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"cpu": cpu_model(), "cores": available_cores()},
+        "machine": {"cpu": cpu_model(), "cores": available_cores(), "gpus": gpu_models()},
         "versions": versions,
         "options": options,
     }
