@@ -42,7 +42,8 @@ def _section(figures: Figures) -> str:
             "",
             f"    {figures['command']}",
             "",
-            f"{machine['cores']} cores of {machine['cpu']}{gpus}, {figures['time'][:10]}; {versions}.",
+            f"{machine['cores']} cores of {machine['cpu']}{gpus}, {figures['time'][:10]}; "
+            f"{versions}.",
             "",
             *rows(figures),
         ]

@@ -299,9 +299,8 @@ class Inferencer:
         return picture
 
     def _infer_group(self, questions: Sequence[Question]) -> Sequence[Tensor]:
-        visual = np.stack([question.visual for question in questions])
-        audio = np.stack([question.audio for question in questions])
-        return list(self._run(self._ready(), visual, audio, [one.face for one in questions]))
+        visual, audio, faces = zip(*questions, strict=True)
+        return list(self._run(self._ready(), np.stack(visual), np.stack(audio), faces))
 
     def _run(
         self, engine: _Engine, visual: Tensor, audio: Tensor, faces: Sequence[str] = ()
