@@ -105,6 +105,18 @@ def test_what_it_cannot_run_is_refused(bound: BoundBackend, inputs: Inputs, says
     bound.run(some_inputs(1))
 
 
+def test_where_a_device_gives_no_memory_inputs_are_bound_anew(
+    bound: BoundBackend, path: Path
+) -> None:
+    if "cuda" in available_targets():
+        pytest.skip("This machine may have what the test wants missing")
+    other = BoundBackend(path, shapes=shapes_of(path), target="onnxruntime", rows=ROWS)
+    other.device = "gpu"  # so it asks for memory that is not there
+    for count in (1, ROWS, 2):
+        inputs = some_inputs(count, seed=count)
+        np.testing.assert_array_equal(other.run(inputs)[0], bound.run(inputs)[0])
+
+
 def test_closed_it_refuses(bound: BoundBackend) -> None:
     bound.run(some_inputs(1))
     bound.close()

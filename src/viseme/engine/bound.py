@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import Any, Final
@@ -137,9 +138,7 @@ class _Lane:
         self._session = session
         self._binding = session.io_binding()
         self._filled = {name: np.zeros(shape, np.float32) for name, shape in inputs.items()}
-        self._values = {
-            name: new_value(shape, np.float32, device) for name, shape in inputs.items()
-        }
+        self._values = _values_on(device, inputs)
         # In the memory of the host: ONNX Runtime copies them there before the run is over, and
         # while it does, no thread of Python waits for that.
         self._results = {name: np.empty(shape, np.float32) for name, shape in outputs.items()}
@@ -156,11 +155,23 @@ class _Lane:
             count, filled = len(rows), self._filled[name]
             if count < len(filled):
                 filled[:count] = rows  # what is below is of others, and does not reach these
-                self._values[name].update_inplace(filled)
+            given = rows if count == len(filled) else filled
+            if name in self._values:
+                self._values[name].update_inplace(given)
             else:
-                self._values[name].update_inplace(rows)
+                self._binding.bind_cpu_input(name, given)
         self._session.run_with_iobinding(self._binding)
         return [result[:count].copy() for result in self._results.values()]
+
+
+def _values_on(device: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    """Take memory for the inputs; none where ONNX Runtime gives none of that device's to Python.
+
+    Then a run binds its inputs anew, and ONNX Runtime takes memory for them each time.
+    """
+    with suppress(BackendError):
+        return {name: new_value(shape, np.float32, device) for name, shape in shapes.items()}
+    return {}
 
 
 def _output_shapes(

@@ -367,6 +367,7 @@ class Inferencer:
             sample_inputs(self.info, WARM_UP_RUNS),
             run=self._picture,
             workers=lambda backend: self._plan(backend.device).workers,
+            room=lambda backend: getattr(backend, "rows", 1) // (self.info.batch or 1),
         )
         cache.remember(key, backend.name)
         if self._features is not None and backend.device == "cpu":
