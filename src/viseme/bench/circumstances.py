@@ -24,6 +24,7 @@ def circumstances(bench: str, options: dict[str, Any], packages: Sequence[str]) 
         options: what was asked for.
         packages: whose versions count; those that are not installed are left out.
     """
+    machine = {"cpu": cpu_model(), "cores": available_cores()}
     versions = {"viseme": __version__, "python": platform.python_version()}
     for package in packages:
         try:
@@ -34,7 +35,7 @@ def circumstances(bench: str, options: dict[str, Any], packages: Sequence[str]) 
         "bench": bench,
         "command": shlex.join(["viseme", *sys.argv[1:]]),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"cpu": cpu_model(), "cores": available_cores(), "gpus": gpu_models()},
+        "machine": machine | ({"gpus": gpus} if (gpus := gpu_models()) else {}),
         "versions": versions,
         "options": options,
     }
