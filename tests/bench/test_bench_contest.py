@@ -109,6 +109,17 @@ def test_the_engine_is_measured_in_all_ways(spec: Spec) -> None:
         (frames, name) for frames in (2, 1) for name in names
     ]
     assert figures[0]["ratio"] == 1
+    assert [row["name"] for row in figures if "ms_per_run" in row] == 2 * names[3:]
+
+
+def test_for_a_gpu_there_are_batches_at_once(spec: Spec) -> None:
+    options = EngineOptions(frames=(5,), workers=(1,), batches=(2,), rounds=1)
+    report = measure_engine(replace(spec, backend="cuda"), options, lambda step: None)
+    last = report.scores[5][-1]
+    assert (last.entry.name, last.entry.title) == ("batches-at-once-2", "5 batches of 2")
+    assert len(last.seconds_per_run) == 3
+    assert last.run_ms is not None
+    assert last.figures()["ms_per_run"]["median"] == round(last.run_ms.median, 3)
 
 
 def test_clips_have_their_length_and_long_ones_no_reference(spec: Spec) -> None:

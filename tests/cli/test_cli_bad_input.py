@@ -108,8 +108,8 @@ def content(folder: Path) -> dict[str, bytes]:
         (
             (*RENDER, "--backend", "magic"),
             6,
-            "There is no back end 'magic'; choose auto, onnxruntime, cuda, tensorrt, openvino or "
-            "openvino-bf16.",
+            "There is no back end 'magic'; choose auto, onnxruntime, cuda, cuda-fp16, tensorrt, "
+            "openvino or openvino-bf16.",
         ),
         (
             (*RENDER, "-o", "a.avi"),

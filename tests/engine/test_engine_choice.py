@@ -152,6 +152,18 @@ def test_candidates_are_measured_with_all_their_workers_busy() -> None:
     assert chosen(lambda: backend, workers=3)[0] is backend
 
 
+def test_one_that_has_room_for_more_frames_is_measured_by_the_frame() -> None:
+    openers = {"one": fake("one", pause_s=0.01), "eight": fake("eight", pause_s=0.03)}
+    backend, _ = choose(
+        openers,
+        SAMPLES,
+        run=lambda backend, sample: backend.run(sample)[0],
+        workers=lambda _: 1,
+        room=lambda backend: 8 if backend.name == "eight" else 1,
+    )
+    assert backend.name == "eight"
+
+
 @pytest.mark.parametrize(
     ("seconds", "winner"),
     [

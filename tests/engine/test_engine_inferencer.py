@@ -148,6 +148,38 @@ def test_a_gpu_takes_several_frames_of_a_dynamic_network_at_once(small_identity:
     assert sorted(rows) == [2, 8]
 
 
+def test_a_stream_on_a_gpu_runs_together_what_came_while_it_was_busy(small_identity: Path) -> None:
+    rows: list[int] = []
+    asked = threading.Semaphore(0)
+
+    def record(inputs: Mapping[str, Tensor]) -> list[Tensor]:
+        rows.append(len(inputs["input"]))
+        if armed and len(rows) == 1:
+            for _ in range(5):
+                assert asked.acquire(timeout=30)
+        return reference_channels(inputs)
+
+    armed = False
+    fake = FakeBackend(record, device="gpu")
+    with Inferencer(small_identity, backend=fake, workers=1, rows=3) as inferencer:
+        inferencer.warm_up()
+        rows.clear()
+        armed = True
+        visual, audio = inputs_for(inferencer, 5)
+
+        def source() -> Iterator[tuple[Tensor, Tensor]]:
+            for pair in zip(visual, audio, strict=True):
+                yield pair
+                asked.release()  # once it has been taken over
+
+        pictures = np.stack(list(inferencer.map(source())))
+
+    np.testing.assert_array_equal(pictures, visual[:, :3])
+    assert sum(rows) == 5
+    assert max(rows[1:]) > 1
+    assert max(rows) <= 3
+
+
 def test_floats_of_other_widths_are_converted(small_identity: Path) -> None:
     with Inferencer(small_identity, backend="onnxruntime") as inferencer:
         visual, audio = inputs_for(inferencer, 1)
@@ -298,9 +330,9 @@ def test_errors_of_the_libraries_are_translated(small_identity: Path, backend: s
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("backend", ["cuda", "tensorrt"])
+@pytest.mark.parametrize("backend", ["cuda", "cuda-fp16", "tensorrt"])
 def test_a_gpu_that_is_not_there_falls_back_and_says_so(small_identity: Path, backend: str) -> None:
-    if backend in available_targets():
+    if backend.removesuffix("-fp16") in available_targets():
         pytest.skip("This machine may have what the test wants missing")
     with Inferencer(small_identity, backend=backend) as inferencer:
         with pytest.warns(VisemeWarning, match=f"'{backend}' is not to be had here; '.*' is used"):
@@ -323,6 +355,8 @@ def test_fewer_than_one_thread_or_worker_is_refused(small_identity: Path) -> Non
         Inferencer(small_identity, threads=0)
     with pytest.raises(BackendError, match="workers is -1; give at least 1"):
         Inferencer(small_identity, workers=-1)
+    with pytest.raises(BackendError, match="rows is 0; give at least 1"):
+        Inferencer(small_identity, rows=0)
 
 
 def test_a_network_that_breaks_its_promise_is_told(small_identity: Path) -> None:

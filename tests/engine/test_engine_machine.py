@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viseme.engine.machine import WorkPlan, available_cores, cpu_model, plan_work
+from viseme.engine.machine import WorkPlan, available_cores, cpu_model, gpu_models, plan_work
 
 some = st.none() | st.integers(1, 64)
 
@@ -42,8 +44,18 @@ def test_a_gpu_gets_five_workers_whatever_the_cores() -> None:
     assert plan_work("gpu", cores=1).workers == 5
     assert plan_work("gpu", cores=64).workers == 5
     assert plan_work("gpu", workers=2).workers == 2
+    assert plan_work("gpu").rows == 8
+    assert plan_work("gpu", rows=3).rows == 3
 
 
 def test_this_machine_can_be_told() -> None:
     assert available_cores() >= 1
     assert cpu_model()
+
+
+def test_the_driver_names_its_gpus(tmp_path: Path) -> None:
+    for bus, model in (("0000:1b:00.0", "NVIDIA H200"), ("0000:0a:00.0", "NVIDIA L4")):
+        (tmp_path / bus).mkdir()
+        (tmp_path / bus / "information").write_text(f"Model: \t\t {model}\nIRQ:   \t\t 42\n")
+    assert gpu_models(tmp_path) == ["NVIDIA L4", "NVIDIA H200"]
+    assert gpu_models(tmp_path / "none") == []

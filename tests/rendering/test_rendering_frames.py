@@ -19,7 +19,7 @@ from support.probes import (
 from support.tiny_avatar import FRAME_COUNT, SIZE, box, make_avatar, picture
 from viseme import audio
 from viseme.avatar import Avatar, load_avatar
-from viseme.engine import AudioEncoder, Backend, Inferencer
+from viseme.engine import AudioEncoder, Backend, FakeBackend, Inferencer
 from viseme.engine.onnx_runtime import OnnxRuntimeBackend
 from viseme.errors import AvatarError, BackendError, InputError, ModelError
 from viseme.rendering import Frame, Networks, Renderer, RenderOptions, render
@@ -68,6 +68,41 @@ def test_an_identity_generator_gives_the_avatars_own_frames(
     assert [frame.avatar_frame for frame in frames] == ping_pong(start, len(frames))
     for frame in frames:
         assert np.array_equal(frame.image, picture(frame.avatar_frame))
+
+
+@pytest.mark.parametrize("planar", [False, True])
+def test_on_a_gpu_the_frames_are_the_same_and_in_order(
+    tiny: Avatar, babble: Samples, planar: bool
+) -> None:
+    def frames(device: str) -> list[tuple[int, bytes]]:
+        with Renderer(tiny, RenderOptions(backend=dim(device))) as renderer:
+            if planar:
+                return [
+                    (one.avatar_frame, one.planes.data.tobytes())
+                    for one in renderer.planar_frames([babble])
+                ]
+            return [(one.avatar_frame, one.image.tobytes()) for one in renderer.frames([babble])]
+
+    expected = frames("cpu")
+    assert len({picture for _, picture in expected}) == len(expected)
+    assert frames("gpu") == expected
+
+
+def test_on_a_gpu_an_early_end_leaves_no_thread(tiny: Avatar, babble: Samples) -> None:
+    with Renderer(tiny, RenderOptions(backend=dim("gpu"))) as renderer:
+        frames = renderer.frames([babble])
+        assert next(frames).index == 0
+        frames.close()
+
+
+def dim(device: str) -> Backend:
+    """Give a network that makes a face as dark as its window is loud, on a device."""
+
+    def paint(inputs: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        loudness = inputs["audio"].std(axis=(1, 2, 3), keepdims=True)
+        return [inputs["input"][:, :3] / (1 + loudness)]
+
+    return FakeBackend(paint, device=device)
 
 
 def test_frames_are_numbered_and_timed(tiny: Avatar, babble: Samples) -> None:

@@ -50,6 +50,7 @@ def main() -> None:
                     frames=frames,
                     seconds=time.perf_counter() - start_s,
                     core_seconds=time.process_time() - busy_s,
+                    run_seconds=list(work.run_seconds),
                     peak_bytes=_peak_bytes(),
                 )
     except VisemeError as error:

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from viseme._version import __version__
-from viseme.engine.machine import available_cores, cpu_model
+from viseme.engine.machine import available_cores, cpu_model, gpu_models
 
 __all__ = ["circumstances"]
 
@@ -24,6 +24,7 @@ def circumstances(bench: str, options: dict[str, Any], packages: Sequence[str]) 
         options: what was asked for.
         packages: whose versions count; those that are not installed are left out.
     """
+    machine = {"cpu": cpu_model(), "cores": available_cores()}
     versions = {"viseme": __version__, "python": platform.python_version()}
     for package in packages:
         try:
@@ -34,7 +35,7 @@ def circumstances(bench: str, options: dict[str, Any], packages: Sequence[str]) 
         "bench": bench,
         "command": shlex.join(["viseme", *sys.argv[1:]]),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"cpu": cpu_model(), "cores": available_cores()},
+        "machine": machine | ({"gpus": gpus} if (gpus := gpu_models()) else {}),
         "versions": versions,
         "options": options,
     }

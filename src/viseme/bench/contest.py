@@ -54,6 +54,8 @@ class Score:
     """Each round."""
     core_seconds_per_frame: list[float] = field(default_factory=list)
     """Likewise, of all cores together."""
+    seconds_per_run: list[float] = field(default_factory=list)
+    """Every run of the network in all rounds, where whole batches are made."""
     refused: str = ""
     """Why it could not take part; empty if it did."""
 
@@ -66,6 +68,13 @@ class Score:
     def core_ms(self) -> Spread:
         """Milliseconds of one core that a frame takes."""
         return Spread.of([1000 * seconds for seconds in self.core_seconds_per_frame])
+
+    @property
+    def run_ms(self) -> Spread | None:
+        """Milliseconds that a batch waits for its run; None where there are no batches."""
+        if not self.seconds_per_run:
+            return None
+        return Spread.of([1000 * seconds for seconds in self.seconds_per_run])
 
     @property
     def frames_per_s(self) -> Spread:
@@ -88,6 +97,7 @@ class Score:
             "frames_per_s": self.frames_per_s.figures(),
             "ms_per_frame": self.ms.figures(),
             "core_ms_per_frame": self.core_ms.figures(),
+            **({} if self.run_ms is None else {"ms_per_run": self.run_ms.figures()}),
             "warm_up_s": round(self.warm_up_s, 3),
             "first_ms": round(1000 * self.first_s, 3),
             "peak_mib": round(self.peak_bytes / 2**20),
@@ -190,6 +200,7 @@ class Contestant:
         frames = answer["frames"]
         self.score.seconds_per_frame.append(answer["seconds"] / frames)
         self.score.core_seconds_per_frame.append(answer["core_seconds"] / frames)
+        self.score.seconds_per_run += answer["run_seconds"]
         self.score.peak_bytes = answer["peak_bytes"]
 
     def _read(self) -> None:

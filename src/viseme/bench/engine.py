@@ -8,6 +8,8 @@ from typing import Any
 
 from viseme.bench.contest import Entry, Score, hold
 from viseme.bench.work import Spec
+from viseme.engine.backends import GPU_BACKENDS
+from viseme.engine.machine import GPU_WORKERS
 
 __all__ = ["EngineOptions", "EngineReport", "measure_engine"]
 
@@ -84,4 +86,13 @@ def _works(spec: Spec, options: EngineOptions) -> list[tuple[str, str, Spec]]:
     largest = max(options.batches)
     parallel = replace(spec, way="batch-parallel", size=largest)
     works.append((f"batch-parallel-{largest}", f"{largest}, then in parallel", parallel))
+    if spec.backend in GPU_BACKENDS:
+        works += [
+            (
+                f"batches-at-once-{size}",
+                f"{GPU_WORKERS} batches of {size}",
+                replace(spec, way="batches-at-once", size=size),
+            )
+            for size in options.batches
+        ]
     return works

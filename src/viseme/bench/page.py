@@ -36,12 +36,14 @@ def _section(figures: Figures) -> str:
         title, rows = _TABLES[figures["bench"]]
         versions = ", ".join(f"{name} {number}" for name, number in figures["versions"].items())
         machine = figures["machine"]
+        gpus = "".join(f", {name}" for name in machine.get("gpus", ()))
         lines = [
             f"## {title}",
             "",
             f"    {figures['command']}",
             "",
-            f"{machine['cores']} cores of {machine['cpu']}, {figures['time'][:10]}; {versions}.",
+            f"{machine['cores']} cores of {machine['cpu']}{gpus}, {figures['time'][:10]}; "
+            f"{versions}.",
             "",
             *rows(figures),
         ]
@@ -54,20 +56,24 @@ def _section(figures: Figures) -> str:
 
 
 def _engine_rows(figures: Figures) -> list[str]:
-    rows = [
-        "| frames | way | back end | frames/s | ms a frame | ratio | MiB | warm-up s | first ms |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    by_run = any("ms_per_run" in work for work in figures["works"])
+    head = ["frames", "way", "back end", "frames/s", "ms a frame", "ratio", "MiB", "warm-up s"]
+    head += ["first ms", *(["ms a run"] if by_run else [])]
+    rows = [f"| {' | '.join(head)} |", f"| {' | '.join(['---'] * len(head))} |"]
     for work in figures["works"]:
         if "refused" in work:
-            rows.append(f"| {work['frames']} | {work['title']} | – | {work['refused']} | | | | | |")
+            start = f"| {work['frames']} | {work['title']} | – | {work['refused']} "
+            rows.append(start + "| " * (len(head) - 4) + "|")
             continue
-        rows.append(
+        row = (
             f"| {work['frames']} | {work['title']} | {work['backend']} "
             f"| {work['frames_per_s']['median']:.1f} | {_spread(work['ms_per_frame'])} "
             f"| {work['ratio']:.2f} | {work['peak_mib']} | {work['warm_up_s']:.1f} "
             f"| {work['first_ms']:.0f} |"
         )
+        if by_run:
+            row += f" {_spread(work['ms_per_run']) if 'ms_per_run' in work else ''} |"
+        rows.append(row)
     return rows
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,6 +41,8 @@ class Work(ABC):
 
     backend: str
     """What runs the network in truth."""
+    run_seconds: Sequence[float] = ()
+    """What each run of the network in the last `make` took, where it makes whole batches."""
 
     @abstractmethod
     def make(self, count: int) -> int:

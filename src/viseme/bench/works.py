@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +22,7 @@ from viseme.bench.work import Opener, Spec, Work, geometry_of, model_of
 from viseme.compose import compose
 from viseme.engine import Inferencer
 from viseme.engine.machine import available_cores
+from viseme.engine.pool import ordered_map
 from viseme.rendering import Renderer, RenderOptions
 from viseme.rendering.speech import open_speech
 from viseme.video import render_file
@@ -82,13 +85,22 @@ class _Engine(_FaceWork):
     def __init__(self, spec: Spec, avatar: Avatar, stack: ExitStack) -> None:
         super().__init__(spec, avatar)
         self.inferencer = stack.enter_context(
-            Inferencer(model_of(spec, avatar), backend=spec.backend, workers=self.worker_count())
+            Inferencer(
+                model_of(spec, avatar),
+                backend=spec.backend,
+                workers=self.worker_count(),
+                rows=self.row_count(),
+            )
         )
         self.backend = self.inferencer.warm_up().backend
 
     def worker_count(self) -> int | None:
         """Tell how many frames are to be at work at once; None lets the engine choose."""
         return self.spec.size or None
+
+    def row_count(self) -> int | None:
+        """Tell how many are to be in a run on a GPU; None lets the engine choose."""
+        return None
 
 
 class _Workers(_Engine):
@@ -106,20 +118,36 @@ class _Workers(_Engine):
 class _Batch(_Engine):
     """Whole batches in one run of the network, all cores to each; then they are composed."""
 
+    run_seconds: list[float]
+
     def __init__(self, spec: Spec, avatar: Avatar, stack: ExitStack) -> None:
         super().__init__(spec, avatar, stack)
         # Not every back end takes more frames at once than it was opened for.
         self.inferencer.run(*self.material.batch(0, spec.size))
 
-    def worker_count(self) -> int:
+    def worker_count(self) -> int | None:
         return 1
 
+    def row_count(self) -> int:
+        return self.spec.size
+
     def make(self, count: int) -> int:
-        for start in range(0, count, self.spec.size):
-            size = min(self.spec.size, count - start)
-            predictions = self.inferencer.run(*self.material.batch(start, size))
-            self.finish_batch(start, predictions)
+        self.run_seconds = []
+        for start in self.starts(count):
+            self.finish_batch(start, self.run_batch(start, count))
         return count
+
+    def starts(self, count: int) -> range:
+        """Give where each batch begins."""
+        return range(0, count, self.spec.size)
+
+    def run_batch(self, start: int, count: int) -> NDArray[np.float32]:
+        """Predict the frames of the batch that begins there, and write down what that took."""
+        visual, audio = self.material.batch(start, min(self.spec.size, count - start))
+        start_s = time.perf_counter()
+        predictions = self.inferencer.run(visual, audio)
+        self.run_seconds.append(time.perf_counter() - start_s)
+        return predictions
 
     def finish_batch(self, start: int, predictions: NDArray[np.float32]) -> None:
         """Finish the frames of a batch."""
@@ -136,6 +164,22 @@ class _BatchThenParallel(_Batch):
 
     def finish_batch(self, start: int, predictions: NDArray[np.float32]) -> None:
         list(self._pool.map(self.finish, range(start, start + len(predictions)), predictions))
+
+
+class _BatchesAtOnce(_BatchThenParallel):
+    """As many batches at once as the engine has workers, composed side by side meanwhile."""
+
+    def worker_count(self) -> None:
+        return None
+
+    def make(self, count: int) -> int:
+        self.run_seconds = []
+        run = partial(self.run_batch, count=count)
+        starts = self.starts(count)
+        with closing(ordered_map(run, starts, workers=self.inferencer.workers)) as batches:
+            for start, predictions in zip(starts, batches, strict=True):
+                self.finish_batch(start, predictions)
+        return count
 
 
 class _Film(Work):
@@ -210,6 +254,7 @@ WAYS: Final[dict[str, Opener]] = {
     "workers": _Workers,
     "batch": _Batch,
     "batch-parallel": _BatchThenParallel,
+    "batches-at-once": _BatchesAtOnce,
     "plain-frames": _PlainFrames,
     "frames": _Frames,
     "plain-mp4": _PlainMp4,

@@ -24,7 +24,7 @@ from viseme.cli.tables import show_table
 __all__ = ["Subject", "bench_engine", "bench_render"]
 
 WIDTH = 80
-PACKAGES = ("numpy", "onnxruntime", "openvino", "opencv-python-headless", "av")
+PACKAGES = ("numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "opencv-python-headless", "av")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,7 @@ def _show_engine(report: EngineReport) -> None:
                 f"{score.frames_per_s.median:.1f}",
                 f"{score.ms.median:.1f}",
                 quarters(score.ms),
+                "" if score.run_ms is None else f"{score.run_ms.median:.1f}",
                 f"{report.ratio(frames, score):.2f}",
                 f"{score.peak_bytes / 2**20:.0f}",
                 f"{score.warm_up_s:.1f}",
@@ -130,7 +131,7 @@ def _show_engine(report: EngineReport) -> None:
             )
             for score in ran
         ]
-        heads = ("frames\n/s", "ms a\nframe", "quarters", "times\nplain")
+        heads = ("frames\n/s", "ms a\nframe", "quarters", "ms a\nrun", "times\nplain")
         means = ("MiB", "warm-\nup s", "first\nms")
         show_table((f"{frames} frames", *heads, *means), rows, words=1)
         for backend in dict.fromkeys(score.backend for score in ran):

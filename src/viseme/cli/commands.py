@@ -18,7 +18,7 @@ from viseme.cli.outcome import Stopped
 
 __all__ = ["app"]
 
-BACKENDS = ("auto", "onnxruntime", "cuda", "tensorrt", "openvino", "openvino-bf16")
+BACKENDS = ("auto", "onnxruntime", "cuda", "cuda-fp16", "tensorrt", "openvino", "openvino-bf16")
 STANDARD_INPUT = "-"
 
 

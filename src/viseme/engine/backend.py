@@ -28,7 +28,7 @@ class Backend(ABC):
     device: str
     """``"cpu"`` or ``"gpu"``."""
     precision: str
-    """In what the network is computed: ``"float32"`` or ``"bfloat16"``. Tensors are float32."""
+    """In what it computes: ``"float32"``, ``"bfloat16"`` or ``"float16"``. Tensors are float32."""
 
     @abstractmethod
     def run(self, inputs: Mapping[str, Tensor]) -> list[Tensor]:

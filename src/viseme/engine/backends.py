@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from viseme.engine.backend import Backend
+from viseme.engine.bound import BoundBackend
 from viseme.engine.machine import WorkPlan
 from viseme.engine.model import ModelInfo
 from viseme.engine.onnx_runtime import OnnxRuntimeBackend, available_targets
@@ -18,6 +20,7 @@ __all__ = [
     "AUTO",
     "BACKEND_NAMES",
     "FLOAT32",
+    "GPU_BACKENDS",
     "candidates",
     "check_backend",
     "open_backend",
@@ -37,6 +40,15 @@ def _onnx_runtime(path: Path, _: Shapes, plan: WorkPlan, *, target: str) -> Back
     return OnnxRuntimeBackend(path, target=target, threads=plan.threads)
 
 
+def _cuda(path: Path, shapes: Shapes, plan: WorkPlan, *, precision: str) -> Backend:
+    if "cuda" in available_targets():
+        backend = BoundBackend(path, shapes=shapes, precision=precision, rows=plan.rows)
+        if backend.device == "gpu":
+            return backend
+        backend.close()
+    return OnnxRuntimeBackend(path, threads=plan.threads)
+
+
 def _open_vino(path: Path, shapes: Shapes, plan: WorkPlan, *, precision: str) -> Backend:
     return OpenVINOBackend(
         path, precision=precision, shapes=shapes, threads=plan.threads, workers=plan.workers
@@ -45,11 +57,14 @@ def _open_vino(path: Path, shapes: Shapes, plan: WorkPlan, *, precision: str) ->
 
 _OPENERS: dict[str, Opener] = {
     "onnxruntime": partial(_onnx_runtime, target="onnxruntime"),
-    "cuda": partial(_onnx_runtime, target="cuda"),
+    "cuda": partial(_cuda, precision="float32"),
+    "cuda-fp16": partial(_cuda, precision="float16"),
     "tensorrt": partial(_onnx_runtime, target="tensorrt"),
     "openvino": partial(_open_vino, precision="float32"),
     "openvino-bf16": partial(_open_vino, precision="bfloat16"),
 }
+GPU_BACKENDS = ("cuda", "cuda-fp16", "tensorrt")
+"""Those that run on a GPU, where there is one."""
 _OPENVINO_NAMES = ("openvino", "openvino-bf16")
 
 BACKEND_NAMES = (AUTO, *_OPENERS)
@@ -72,7 +87,7 @@ def check_backend(name: str) -> None:
 def open_backend(name: str, info: ModelInfo, plan: WorkPlan) -> Backend:
     """Open a generator in the back end of that name, which is not ``"auto"``.
 
-    Where ``"cuda"`` or ``"tensorrt"`` is not to be had, what is taken instead is told in a
+    Where one of :data:`GPU_BACKENDS` is not to be had, what is taken instead is told in a
     :class:`VisemeWarning`.
 
     Raises:
@@ -81,7 +96,7 @@ def open_backend(name: str, info: ModelInfo, plan: WorkPlan) -> Backend:
         ModelError: if it cannot read the network.
     """
     check_backend(name)
-    backend = _OPENERS[name](info.path, _shapes(info), plan)
+    backend = _opener(name, info, plan)()
     if backend.name != name:
         warnings.warn(
             f"The back end {name!r} is not to be had here; {backend.name!r} is used instead.",
@@ -110,12 +125,19 @@ def open_part(name: str, path: Path, shapes: Shapes, plan: WorkPlan) -> Backend:
 def candidates(info: ModelInfo, plan: WorkPlan) -> dict[str, Callable[[], Backend]]:
     """Give what opens each back end that is installed, ONNX Runtime on the CPU first."""
     names = ["onnxruntime", *(name for name in available_targets() if name != "onnxruntime")]
+    if "cuda" in names:
+        names.append("cuda-fp16")
     try:
         check_installed()
         names += _OPENVINO_NAMES
     except MissingExtraError:
         pass
-    return {name: partial(_OPENERS[name], info.path, _shapes(info), plan) for name in names}
+    return {name: _opener(name, info, plan) for name in names}
+
+
+def _opener(name: str, info: ModelInfo, plan: WorkPlan) -> Callable[[], Backend]:
+    plan = replace(plan, rows=info.batch or plan.rows)
+    return partial(_OPENERS[name], info.path, _shapes(info), plan)
 
 
 def _shapes(info: ModelInfo) -> Shapes:

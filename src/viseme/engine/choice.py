@@ -38,7 +38,8 @@ class Candidate:
 
     name: str
     seconds_per_run: float | None = None
-    """Median wall-clock time for a run with all workers busy; ``None`` if it was not timed."""
+    """Median wall-clock time for a run with all workers busy, over the frames that it has room
+    for; ``None`` if it was not timed."""
     deviation: float | None = None
     """Largest difference of an output from float32's; ``None`` if it did not get so far."""
     refused: str = ""
@@ -59,6 +60,7 @@ def choose(
     *,
     run: Runner,
     workers: Callable[[Backend], int],
+    room: Callable[[Backend], int] = lambda _: 1,
 ) -> tuple[Backend, tuple[Candidate, ...]]:
     """Open every candidate, measure those that are exact enough, and keep the fastest.
 
@@ -70,6 +72,8 @@ def choose(
         samples: inputs to measure with.
         run: runs a sample on a back end and gives the output that counts.
         workers: how many runs at once a back end will be given.
+        room: how many times the rows of a sample fit into a run of a back end, which takes as
+            long for fewer.
 
     Returns:
         The chosen back end, open and warm, and what became of each candidate.
@@ -92,7 +96,8 @@ def choose(
         if played and time.perf_counter() > deadline:
             break
         for contender in contenders:
-            contender.seconds.append(_timed(contender.backend, samples, run, workers))
+            seconds_per_run = _timed(contender.backend, samples, run, workers)
+            contender.seconds.append(seconds_per_run / room(contender.backend))
 
     seconds = {one.name: statistics.median(one.seconds) for one in contenders}
     winner = fastest(seconds)

@@ -19,6 +19,7 @@ from viseme.engine.backend import Backend, Tensor
 from viseme.engine.backends import (
     AUTO,
     FLOAT32,
+    GPU_BACKENDS,
     candidates,
     check_backend,
     open_backend,
@@ -31,7 +32,7 @@ from viseme.engine.features import FeatureOptions
 from viseme.engine.machine import WorkPlan, plan_work
 from viseme.engine.model import ModelInfo, read_model
 from viseme.engine.onnx_runtime import runtime_version
-from viseme.engine.pool import ordered_map
+from viseme.engine.pool import grouped_map, ordered_map
 from viseme.engine.samples import sample_inputs
 from viseme.engine.split_backend import SplitBackend
 from viseme.engine.splitting import Splitting
@@ -39,9 +40,6 @@ from viseme.engine.tensors import Asked, Question, as_tensor, take_output
 from viseme.errors import BackendError, MissingExtraError
 
 __all__ = ["Inferencer", "WarmUp"]
-
-GPU_BATCH_MAX = 8
-"""Frames in one run of a dynamic network on a GPU: past that, memory grows and speed does not."""
 
 WARM_UP_RUNS = 2
 """The first run allocates memory and settles kernels; the second shows that it has."""
@@ -86,11 +84,13 @@ class Inferencer:
 
     Args:
         model: the ONNX file.
-        backend: ``"auto"``, ``"onnxruntime"``, ``"cuda"``, ``"tensorrt"``, ``"openvino"`` or
-            ``"openvino-bf16"``; or a :class:`Backend` that is open, which is closed with this.
+        backend: ``"auto"``, ``"onnxruntime"``, ``"cuda"``, ``"cuda-fp16"``, ``"tensorrt"``,
+            ``"openvino"`` or ``"openvino-bf16"``; or a :class:`Backend` that is open, which is
+            closed with this.
         threads: CPU cores for one frame; chosen by the machine when not given.
-        workers: frames at work at once; five on a GPU and fitted to the cores on a CPU when not
-            given.
+        workers: frames at work at once, on a GPU runs of several; five there and fitted to the
+            cores on a CPU when not given.
+        rows: frames in one run of a dynamic network on a GPU, 8 when not given; a CPU takes one.
         features: where it will be told which faces it sees: what may be kept of them, so that
             the part of the network that only sees need not run again.
 
@@ -107,9 +107,10 @@ class Inferencer:
         backend: str | Backend = AUTO,
         threads: int | None = None,
         workers: int | None = None,
+        rows: int | None = None,
         features: FeatureOptions | None = None,
     ) -> None:
-        for name, value in (("threads", threads), ("workers", workers)):
+        for name, value in (("threads", threads), ("workers", workers), ("rows", rows)):
             if value is not None and value < 1:
                 raise BackendError(f"{name} is {value}; give at least 1, or leave it out.")
         if isinstance(backend, str):
@@ -119,6 +120,7 @@ class Inferencer:
         self._wanted = backend
         self._threads = threads
         self._workers = workers
+        self._rows = rows
         self._features = features
         self._engine: _Engine | None = None
         self._closed = False
@@ -141,7 +143,7 @@ class Inferencer:
 
     @property
     def workers(self) -> int:
-        """How many frames are at work at once; opens the back end if it is not yet."""
+        """How many runs are at work at once; opens the back end if it is not yet."""
         return self._ready().plan.workers
 
     def warm_up(self) -> WarmUp:
@@ -240,9 +242,10 @@ class Inferencer:
     def map(self, questions: Iterable[Asked]) -> Generator[Tensor, None, None]:
         """Predict a stream of single frames, several at once, with the results in order.
 
-        They are taken as they are needed, and no more than twice :attr:`workers` are in flight.
-        Closing the generator, or an error in the source or in a frame, ends the workers before
-        control returns.
+        They are taken as they are needed, and no more than twice :attr:`workers` are in flight;
+        on a GPU those that come while it is busy run together, and there are as many as fill a
+        run for each worker, and one more. Closing the generator, or an error in the source or in
+        a frame, ends the workers before control returns.
 
         Args:
             questions: for each frame a visual input and an audio window, as in :meth:`infer`; a
@@ -255,8 +258,11 @@ class Inferencer:
             InputError: if an array has another shape or type, or values that are not finite.
             BackendError: if the back end fails.
         """
-        workers = self._ready().plan.workers
+        engine = self._ready()
+        workers, rows = engine.plan.workers, engine.rows
         checked = (self._checked(Question.of(asked)) for asked in questions)
+        if engine.backend.device == "gpu" and rows > 1:
+            return grouped_map(self._infer_group, checked, workers=workers, rows=rows)
         return ordered_map(self._infer_one, checked, workers=workers)
 
     def close(self) -> None:
@@ -291,6 +297,10 @@ class Inferencer:
         visual, audio, face = question
         picture: Tensor = self._run(self._ready(), visual[None], audio[None], (face,))[0]
         return picture
+
+    def _infer_group(self, questions: Sequence[Question]) -> Sequence[Tensor]:
+        visual, audio, faces = zip(*questions, strict=True)
+        return list(self._run(self._ready(), np.stack(visual), np.stack(audio), faces))
 
     def _run(
         self, engine: _Engine, visual: Tensor, audio: Tensor, faces: Sequence[str] = ()
@@ -335,7 +345,7 @@ class Inferencer:
         return _Engine(
             backend=backend,
             plan=plan,
-            rows=self.info.batch or (GPU_BATCH_MAX if backend.device == "gpu" else 1),
+            rows=self.info.batch or (plan.rows if backend.device == "gpu" else 1),
             slots=threading.BoundedSemaphore(plan.workers),
             report=WarmUp(time.perf_counter() - start, backend.name, measured),
         )
@@ -357,15 +367,17 @@ class Inferencer:
             sample_inputs(self.info, WARM_UP_RUNS),
             run=self._picture,
             workers=lambda backend: self._plan(backend.device).workers,
+            room=lambda backend: getattr(backend, "rows", 1) // (self.info.batch or 1),
         )
         cache.remember(key, backend.name)
-        if self._features is not None:
+        if self._features is not None and backend.device == "cpu":
             backend = self._splitting(backend.name, self._features).better_than(backend)
         return backend, measured
 
     def _opened(self, name: str) -> Backend:
         """Open a back end by its name, in halves where that is better."""
-        if self._features is None:
+        # A GPU makes the features of a face anew sooner than they come to it over the bus.
+        if self._features is None or name in GPU_BACKENDS:
             return open_backend(name, self.info, self._plan("cpu"))
         return self._splitting(name, self._features).open()
 
@@ -387,4 +399,4 @@ class Inferencer:
         )
 
     def _plan(self, device: str) -> WorkPlan:
-        return plan_work(device, threads=self._threads, workers=self._workers)
+        return plan_work(device, threads=self._threads, workers=self._workers, rows=self._rows)

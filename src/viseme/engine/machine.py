@@ -9,18 +9,23 @@ from pathlib import Path
 
 __all__ = [
     "CPU_WORKERS_MAX",
+    "GPU_ROWS",
     "GPU_WORKERS",
     "WorkPlan",
     "available_cores",
     "cpu_model",
+    "gpu_models",
     "plan_work",
 ]
 
 GPU_WORKERS = 5
-"""Frames in flight on a GPU: enough to hide the copies to and from it behind the work."""
+"""Runs in flight on a GPU: enough to hide the copies to and from it behind the work."""
+GPU_ROWS = 8
+"""Frames in one run on a GPU: enough to fill it, and few enough that a live one does not wait."""
 CPU_WORKERS_MAX = 4
 """Frames in flight on a CPU at most: each holds its own activations, some 100 MB at full size."""
 
+_GPUS = Path("/proc/driver/nvidia/gpus")
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -30,6 +35,8 @@ class WorkPlan:
 
     workers: int
     threads: int
+    rows: int = GPU_ROWS
+    """Frames in one run, where a GPU runs them."""
 
 
 def available_cores() -> int:
@@ -61,8 +68,23 @@ def cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
+def gpu_models(folder: Path = _GPUS) -> list[str]:
+    """Name NVIDIA's GPUs as their driver does on Linux; none elsewhere, or where there is none."""
+    names = []
+    for file in sorted(folder.glob("*/information")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if line.startswith("Model:"):
+                names.append(line.partition(":")[2].strip())
+    return names
+
+
 def plan_work(
-    device: str, *, threads: int | None = None, workers: int | None = None, cores: int | None = None
+    device: str,
+    *,
+    threads: int | None = None,
+    workers: int | None = None,
+    rows: int | None = None,
+    cores: int | None = None,
 ) -> WorkPlan:
     """Share out the cores, filling in what the caller left open.
 
@@ -73,12 +95,14 @@ def plan_work(
     Args:
         device: ``"cpu"`` or ``"gpu"``.
         threads: cores for one frame, if the caller knows.
-        workers: frames at once, if the caller knows.
+        workers: frames at once, if the caller knows; on a GPU, runs.
+        rows: frames in one run on a GPU, if the caller knows.
         cores: what there is to share; counted when not given.
     """
+    rows = rows or GPU_ROWS
     if device == "gpu":
-        return WorkPlan(workers or GPU_WORKERS, threads or 1)
+        return WorkPlan(workers or GPU_WORKERS, threads or 1, rows)
     cores = cores or available_cores()
     if workers is None:
         workers = max(1, min(CPU_WORKERS_MAX, cores // (threads or 1)))
-    return WorkPlan(workers, threads or max(1, cores // workers))
+    return WorkPlan(workers, threads or max(1, cores // workers), rows)

@@ -7,10 +7,12 @@ all of its errors are translated here.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,12 @@ __all__ = [
     "TensorSpec",
     "available_targets",
     "library_errors",
+    "new_value",
+    "open_session",
     "read_signature",
     "runtime_version",
     "translated",
+    "value_over",
 ]
 
 PROVIDERS = {
@@ -34,9 +39,13 @@ PROVIDERS = {
 }
 """The provider behind each of our names, fastest first: the order of falling back."""
 
-# The algorithm that CUDA picks by trying may differ between two runs, and pixels with it.
 _PROVIDER_OPTIONS: dict[str, dict[str, str]] = {
-    "CUDAExecutionProvider": {"cudnn_conv_algo_search": "HEURISTIC"},
+    "CUDAExecutionProvider": {
+        # The algorithm that CUDA picks by trying may differ between two runs, and pixels with it.
+        "cudnn_conv_algo_search": "HEURISTIC",
+        # With ten bits of a mantissa, what is called float32 would not be it.
+        "use_tf32": "0",
+    },
 }
 
 _SEVERITY_FATAL = 4
@@ -103,20 +112,7 @@ class OnnxRuntimeBackend(Backend):
     """
 
     def __init__(self, model: Path, *, target: str = "onnxruntime", threads: int = 1) -> None:
-        ort = _library()
-        options = ort.SessionOptions()
-        options.log_severity_level = _SEVERITY_FATAL
-        options.intra_op_num_threads = threads
-        # Threads that spin while they wait take the cores from decoding and composing.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-
-        names = list(PROVIDERS)
-        wanted = names[names.index(target) :]
-        providers = [PROVIDERS[name] for name in available_targets() if name in wanted]
-        session = _open_first(model, options, providers)
-        # The session lists the providers that it could truly start, the preferred one first.
-        taken = session.get_providers()[0]
-        self.name = next(name for name in names if PROVIDERS[name] == taken)
+        session, self.name = open_session(model, target=target, threads=threads)
         self.device = "cpu" if self.name == "onnxruntime" else "gpu"
         self.precision = "float32"
         self._session: Any = session
@@ -135,6 +131,76 @@ class OnnxRuntimeBackend(Backend):
         self._session = None
 
 
+def open_session(
+    model: Path | bytes,
+    *,
+    target: str,
+    threads: int = 1,
+    provider_options: Mapping[str, str] | None = None,
+) -> tuple[Any, str]:
+    """Open a session, and say in what: the target, or the next of :data:`PROVIDERS` to be had.
+
+    Args:
+        model: the ONNX file, or its content.
+        target: one of :data:`PROVIDERS`.
+        threads: CPU cores for one call.
+        provider_options: further ones for the target.
+
+    Raises:
+        ModelError: if it is not a network in ONNX.
+        BackendError: if ONNX Runtime has no provider at all.
+    """
+    ort = _library()
+    options = ort.SessionOptions()
+    options.log_severity_level = _SEVERITY_FATAL
+    options.intra_op_num_threads = threads
+    # Threads that spin while they wait take the cores from decoding and composing.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+
+    names = list(PROVIDERS)
+    wanted = names[names.index(target) :]
+    chain: list[tuple[str, dict[str, str]]] = []
+    for name in available_targets():
+        if name in wanted:
+            further = provider_options if name == target else None
+            known = _PROVIDER_OPTIONS.get(PROVIDERS[name], {})
+            chain.append((PROVIDERS[name], {**known, **(further or {})}))
+    session = _open_first(model, options, chain)
+    # The session lists the providers that it could truly start, the preferred one first.
+    taken = session.get_providers()[0]
+    return session, next(name for name in names if PROVIDERS[name] == taken)
+
+
+def new_value(shape: tuple[int, ...], dtype: Any, device: str) -> Any:
+    """Take memory for a tensor on ``"cpu"`` or ``"gpu"``, in a value that a session can be given.
+
+    Raises:
+        BackendError: if there is not as much.
+    """
+    with translated("ONNX Runtime has no memory for the network's tensors", BackendError):
+        place = "cuda" if device == "gpu" else "cpu"
+        return _library().OrtValue.ortvalue_from_shape_and_type(list(shape), dtype, place, 0)
+
+
+def value_over(array: Any) -> Any:
+    """Make a value that a session can be given of an array, whose memory it uses."""
+    with translated("ONNX Runtime cannot use an array", BackendError):
+        return _library().OrtValue.ortvalue_from_numpy(array)
+
+
+@cache
+def _load_gpu_libraries() -> None:
+    """Load NVIDIA's libraries from where its packages for Python have put them, if they have.
+
+    What is missing is printed by ONNX Runtime, and is not for standard output; without it, no
+    session starts on CUDA, which is seen then.
+    """
+    preload = getattr(_library(), "preload_dlls", None)
+    if preload is not None:
+        with redirect_stdout(io.StringIO()), translated("No CUDA", BackendError):
+            preload()
+
+
 def _library() -> Any:
     """Import ONNX Runtime, which from 1.29 on tells its makers of each use over the network.
 
@@ -151,27 +217,34 @@ def _library() -> Any:
         ) from error
 
 
-def _open_first(path: Path, options: Any, providers: list[str]) -> Any:
+def _open_first(
+    model: Path | bytes, options: Any, providers: list[tuple[str, dict[str, str]]]
+) -> Any:
     """Open a session with the first provider that starts; those after it take what it cannot."""
+    if any(name == PROVIDERS["cuda"] for name, _ in providers):
+        _load_gpu_libraries()
     for position in range(len(providers)):
-        chain = [(name, _PROVIDER_OPTIONS.get(name, {})) for name in providers[position:]]
+        chain = providers[position:]
         try:
-            return _open(path, options, chain)
+            return _open(model, options, chain)
         except ModelError:
             if len(chain) <= 1:
                 raise
     raise BackendError("This ONNX Runtime has no CPU provider; install `onnxruntime` again.")
 
 
-def _open(path: Path, options: Any, providers: list[Any]) -> Any:
+def _open(model: Path | bytes, options: Any, providers: list[Any]) -> Any:
     """Open a session, telling a file that is no network from a library that fails."""
-    _check_file(path)
+    if isinstance(model, Path):
+        _check_file(model)
     ort = _library()
-    unreadable = f"{path} is not a network in ONNX, or is damaged; export or fetch it again"
+    source = str(model) if isinstance(model, Path) else model
+    title = source if isinstance(source, str) else "The network"
+    unreadable = f"{title} is not a network in ONNX, or is damaged; export or fetch it again"
     with translated(unreadable, ModelError):
         # Its own falling back prints to stdout.
         return ort.InferenceSession(
-            str(path), sess_options=options, providers=providers, enable_fallback=0
+            source, sess_options=options, providers=providers, enable_fallback=0
         )
 
 

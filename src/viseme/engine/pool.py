@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
-__all__ = ["ordered_map"]
+__all__ = ["grouped_map", "ordered_map"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -35,4 +36,54 @@ def ordered_map(
             while pending:
                 yield pending.popleft().result()
         finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+
+
+def grouped_map(
+    function: Callable[[Sequence[Item]], Sequence[Result]],
+    items: Iterable[Item],
+    *,
+    workers: int,
+    rows: int,
+) -> Generator[Result, None, None]:
+    """As :func:`ordered_map`, of a function of up to ``rows`` items, which gives a result for each.
+
+    Those are taken together that have come while all workers were busy. So an item never waits
+    for others to come, and groups are as large as the workers are slow. No more than
+    ``rows * (workers + 1)`` items are in flight.
+    """
+    waiting: deque[tuple[Item, Future[Result]]] = deque()
+
+    def work() -> None:
+        """Take what waits; another may have taken what this was called for."""
+        group: list[tuple[Item, Future[Result]]] = []
+        with suppress(IndexError):
+            while len(group) < rows:
+                group.append(waiting.popleft())
+        if not group:
+            return
+        try:
+            results = function([item for item, _ in group])
+            for (_, future), result in zip(group, results, strict=True):
+                future.set_result(result)
+        except BaseException as error:  # noqa: BLE001 - raised again where the results are taken
+            for _, future in group:
+                if not future.done():
+                    future.set_exception(error)
+
+    limit = rows * (workers + 1)
+    pending: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="viseme-engine") as executor:
+        try:
+            for item in items:
+                one: Future[Result] = Future()
+                pending.append(one)
+                waiting.append((item, one))
+                executor.submit(work)
+                while pending and (len(pending) >= limit or pending[0].done()):
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            waiting.clear()
             executor.shutdown(wait=False, cancel_futures=True)

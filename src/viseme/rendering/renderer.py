@@ -7,9 +7,10 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,8 @@ from viseme.engine import (
     Question,
     WarmUp,
 )
+from viseme.engine.machine import available_cores
+from viseme.engine.pool import ordered_map
 from viseme.errors import ModelError
 from viseme.rendering.options import RenderOptions
 from viseme.rendering.speech import Speech, open_speech
@@ -39,6 +42,11 @@ __all__ = ["Frame", "Networks", "PlanarFrame", "Renderer", "render"]
 
 _WINDOWS_AHEAD = 50  # two seconds of speech; a window takes 32 KB
 _FACES_AHEAD = 4  # a visual input takes 2.5 MB
+_HELPERS_MAX = 4
+"""Threads each that cut and that compose, where a GPU is faster than one of them."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +97,10 @@ class _Face(NamedTuple):
     visual: NDArray[np.float32]
 
 
+_Spoken: TypeAlias = tuple[int, _Face, NDArray[np.float32]]
+"""A frame's number, what is known of it, and its new face."""
+
+
 def render(
     speech: Speech, avatar: Avatar | str | Path, options: RenderOptions | None = None
 ) -> Generator[Frame, None, None]:
@@ -136,6 +148,7 @@ class Renderer:
         self._options = options or RenderOptions()
         self._given = avatar
         self._networks = networks
+        self._helpers = 1
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -180,25 +193,30 @@ class Renderer:
 
         Sound and faces are prepared on a thread each, predictions are made by the generator's
         workers, and frames are composed on the consumer's thread, so that a consumer that pauses
-        makes all others wait.
+        makes all others wait. Where the generator is the renderer's own and on a GPU, several
+        threads prepare faces and compose.
 
         Args:
             samples: the speech.
             start_frame: in place of the options' own, so that the avatar's movement goes on from
                 one speech to the next.
         """
+
+        def draw(spoken: _Spoken) -> Frame:
+            index, face, prediction = spoken
+            start_s = time.perf_counter()
+            image = compose(
+                whole(face.frame),
+                face.box,
+                face.crop,
+                prediction,
+                self._geometry,
+                feather=self._options.feather,
+            )
+            return Frame(image, *_told(index, face, start_s))
+
         with closing(self._spoken(samples, start_frame, self._avatar.frame)) as spoken:
-            for index, face, prediction in spoken:
-                start_s = time.perf_counter()
-                image = compose(
-                    whole(face.frame),
-                    face.box,
-                    face.crop,
-                    prediction,
-                    self._geometry,
-                    feather=self._options.feather,
-                )
-                yield Frame(image, *_told(index, face, start_s))
+            yield from self._each(draw, spoken)
 
     def planar_frames(
         self, samples: Iterable[Samples], *, start_frame: int | None = None
@@ -208,25 +226,29 @@ class Renderer:
         Of frames that are held in planes only the box around the face is ever converted, and what
         lies outside it stays what it was in the avatar's own video.
         """
+
+        def draw(spoken: _Spoken) -> PlanarFrame:
+            index, face, prediction = spoken
+            start_s = time.perf_counter()
+            planes = compose_planes(
+                face.frame,
+                face.box,
+                face.crop,
+                prediction,
+                self._geometry,
+                feather=self._options.feather,
+            )
+            return PlanarFrame(planes, *_told(index, face, start_s))
+
         with closing(self._spoken(samples, start_frame, self._avatar.pixels)) as spoken:
-            for index, face, prediction in spoken:
-                start_s = time.perf_counter()
-                planes = compose_planes(
-                    face.frame,
-                    face.box,
-                    face.crop,
-                    prediction,
-                    self._geometry,
-                    feather=self._options.feather,
-                )
-                yield PlanarFrame(planes, *_told(index, face, start_s))
+            yield from self._each(draw, spoken)
 
     def _spoken(
         self,
         samples: Iterable[Samples],
         start_frame: int | None,
         pixels: Callable[[int], Pixels],
-    ) -> Generator[tuple[int, _Face, NDArray[np.float32]], None, None]:
+    ) -> Generator[_Spoken, None, None]:
         """Give each frame's number, what it was before it spoke, and its new face.
 
         Of the avatar's frames, that of a number is what `pixels` gives for it.
@@ -248,6 +270,7 @@ class Renderer:
                     yield Question(face.visual, window, self._avatar.face_name(face.number))
 
             predictions = stack.enter_context(closing(self._generator.map(questions())))
+            self._helpers = self._helpers_for(self._generator)
             for index, prediction in enumerate(predictions):
                 yield index, waiting.popleft(), prediction
 
@@ -287,10 +310,36 @@ class Renderer:
 
     def _faces(self, start: int, pixels: Callable[[int], Pixels]) -> Iterator[_Face]:
         """Give the avatar's frames in their order from a place in it, without end."""
-        for index in self._avatar.ping_pong(start):
-            frame, box = pixels(index), self._avatar.box(index)
+
+        def cut(shown: tuple[int, Pixels]) -> _Face:
+            index, frame = shown
+            box = self._avatar.box(index)
             crop, visual = crop_inputs(frame, box, self._geometry)
-            yield _Face(index, frame, box, crop, visual)
+            return _Face(index, frame, box, crop, visual)
+
+        shown = ((index, pixels(index)) for index in self._avatar.ping_pong(start))
+        yield from self._each(cut, shown)
+
+    def _each(
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Generator[Result, None, None]:
+        """Give the function of each item, on this thread, or by helpers as soon as there are."""
+        rest = iter(items)
+        for item in rest:
+            if self._helpers > 1:
+                yield from ordered_map(function, chain((item,), rest), workers=self._helpers)
+                return
+            yield function(item)
+
+    def _helpers_for(self, generator: Predictor) -> int:
+        """Tell how many threads each are to cut and to compose beside a generator that is open.
+
+        A network that others have open serves live streams, where a frame must not wait for the
+        one after it to come.
+        """
+        if self._networks is not None or not isinstance(generator, Inferencer):
+            return 1
+        return min(_HELPERS_MAX, available_cores()) if generator.backend.device == "gpu" else 1
 
 
 def _told(index: int, face: _Face, start_s: float) -> tuple[int, float, int, float]:

@@ -31,7 +31,7 @@ __all__ = ["Server", "ServerReport"]
 
 _log = logging.getLogger(__name__)
 
-GPU_BACKENDS: Final = ("cuda", "tensorrt")
+GPU_BACKENDS: Final = ("cuda", "cuda-fp16", "tensorrt")
 _LAST_ANSWERS_S: Final = 2.0
 """How long the doors still write what is answered, once all work has ended."""
 _LOOK_S: Final = 0.2
