@@ -139,7 +139,7 @@ def test_a_gpu_takes_several_frames_of_a_dynamic_network_at_once(small_identity:
         return reference_channels(inputs)
 
     fake = FakeBackend(record, device="gpu")
-    with Inferencer(small_identity, backend=fake) as inferencer:
+    with Inferencer(small_identity, backend=fake, rows=8) as inferencer:
         assert inferencer.workers == 5
         rows.clear()
         visual, audio = inputs_for(inferencer, 10)

@@ -44,7 +44,7 @@ def test_a_gpu_gets_five_workers_whatever_the_cores() -> None:
     assert plan_work("gpu", cores=1).workers == 5
     assert plan_work("gpu", cores=64).workers == 5
     assert plan_work("gpu", workers=2).workers == 2
-    assert plan_work("gpu").rows == 8
+    assert plan_work("gpu").rows == 2
     assert plan_work("gpu", rows=3).rows == 3
 
 

@@ -31,6 +31,7 @@ LADDER: Final = (32, 64, 128, 256, 512, 512)
 SIDE: Final = 320
 AUDIO_SHAPE: Final = (32, 16, 16)
 OPSET: Final = 18
+IR_VERSION: Final = 10
 
 
 def write_full_size(path: Path, *, seed: int = 0) -> None:
@@ -74,8 +75,12 @@ class _Graph:
             [_value("output", ["batch", 3, SIDE, SIDE])],
             self._weights,
         )
+        # The format's version is said, for onnx's own is often newer than what a runtime reads.
         return helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="viseme"
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="viseme",
         )
 
     def _double(self, x: str, inputs: int, outputs: int, *, stride: int = 1) -> str:

@@ -40,9 +40,15 @@ def _onnx_runtime(path: Path, _: Shapes, plan: WorkPlan, *, target: str) -> Back
     return OnnxRuntimeBackend(path, target=target, threads=plan.threads)
 
 
+_HALF_OPTIONS = {"prefer_nhwc": "1"}  # as the matrix units of NVIDIA's GPUs want halves to lie
+
+
 def _cuda(path: Path, shapes: Shapes, plan: WorkPlan, *, precision: str) -> Backend:
     if "cuda" in available_targets():
-        backend = BoundBackend(path, shapes=shapes, precision=precision, rows=plan.rows)
+        options = _HALF_OPTIONS if precision == "float16" else None
+        backend = BoundBackend(
+            path, shapes=shapes, precision=precision, rows=plan.rows, provider_options=options
+        )
         if backend.device == "gpu":
             return backend
         backend.close()

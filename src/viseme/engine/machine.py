@@ -20,8 +20,9 @@ __all__ = [
 
 GPU_WORKERS = 5
 """Runs in flight on a GPU: enough to hide the copies to and from it behind the work."""
-GPU_ROWS = 8
-"""Frames in one run on a GPU: enough to fill it, and few enough that a live one does not wait."""
+GPU_ROWS = 2
+"""Frames in one run on a GPU: five such runs at once fill it, and a frame that comes alone costs
+little more than it must."""
 CPU_WORKERS_MAX = 4
 """Frames in flight on a CPU at most: each holds its own activations, some 100 MB at full size."""
 

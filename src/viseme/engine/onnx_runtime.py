@@ -195,7 +195,9 @@ def _load_gpu_libraries() -> None:
     What is missing is printed by ONNX Runtime, and is not for standard output; without it, no
     session starts on CUDA, which is seen then.
     """
-    preload = getattr(_library(), "preload_dlls", None)
+    ort = _library()
+    ort.set_default_logger_severity(_SEVERITY_FATAL)  # each plan that cuDNN does not have is told
+    preload = getattr(ort, "preload_dlls", None)
     if preload is not None:
         with redirect_stdout(io.StringIO()), translated("No CUDA", BackendError):
             preload()
