@@ -137,11 +137,12 @@ def _frames(presenter: Presenter) -> Iterator[NDArray[np.uint8]]:
 
 def _draw_sheet(net: LipSyncNet, batch: Batch, path: Path) -> None:
     """Show true and drawn faces of a batch, one above the other."""
-    given = tensors(batch)
+    device = next(net.parameters()).device
+    given = {name: value.to(device) for name, value in tensors(batch).items()}
     with torch.no_grad():
         visual = given["visual"].float().div(255)
-        drawn = net.cpu()(given["patches"], given["valid"], given["picks"], visual)
-    pictures = drawn.pictures.mul(255).round().byte().numpy()
+        drawn = net(given["patches"], given["valid"], given["picks"], visual)
+    pictures = drawn.pictures.mul(255).round().byte().cpu().numpy()
     write_sheet(
         path,
         [
