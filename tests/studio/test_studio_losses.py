@@ -37,6 +37,19 @@ def test_a_closure_counts_more_than_another_frame() -> None:
     assert float(pose_loss(ajar, closed)) > 5 * float(pose_loss(parted, resting))
 
 
+def test_a_channel_counts_as_much_as_it_shows() -> None:
+    resting = torch.zeros(1, 8)
+    costs = []
+    for channel in range(8):
+        read = resting.clone()
+        read[:, channel] = 0.1
+        costs.append(float(pose_loss(read, resting)))
+    by_cost = sorted(POSE_CHANNELS, key=lambda name: costs[POSE_CHANNELS.index(name)])
+    assert by_cost[-1] == "open"
+    assert set(by_cost[:2]) == {"teeth", "tongue"}
+    assert max(costs) > 20 * min(costs)
+
+
 def test_an_error_in_the_mouth_counts_more_than_one_beside_it() -> None:
     mouth = torch.zeros(1, 1, 16, 16)
     mouth[..., :8, :] = 1

@@ -46,6 +46,7 @@ RECIPE = TrainingOptions(
     phases=(
         Phase("hearing", 4000, BatchShape(8, 48, 0), (1.5e-3, 1e-3)),
         Phase("other accents", 8000, BatchShape(8, 48, 0, accent=1.25), (1e-3, 2e-5)),
+        Phase("own accents", 2600, BatchShape(8, 48, 0), (8e-4, 2e-5)),
         Phase(
             "drawing",
             5000,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from viseme.studio.mouth import POSE_CHANNELS
+from viseme.studio.mouth import POSE_CHANNELS, MouthPose
 
 __all__ = ["kept_loss", "phone_loss", "picture_loss", "pose_loss"]
 
@@ -15,11 +15,14 @@ MOUTH_WEIGHT = 8.0
 GRADIENT_WEIGHT = 0.5
 SQUARE_WEIGHT = 5.0
 """Of the squared error: an edge at the wrong place is worse than the same error spread out."""
-OPEN_WEIGHT = 3.0
-"""The opening is what a viewer reads first, so its channel counts more than the others."""
+CHANNEL_WEIGHTS = MouthPose(
+    jaw=1.0, open=8.0, wide=1.0, round=1.5, press=1.0, tuck=0.7, teeth=0.2, tongue=0.2
+)
+"""About as much as a picture changes where a channel does, in squared error: the opening by far the
+most, teeth and tongue hardly."""
 CLOSURE_WEIGHT = 10.0
 """How much more a frame with its lips pressed together counts: it is short, and seen if missed."""
-ABSOLUTE_WEIGHT = 0.1
+ABSOLUTE_WEIGHT = 0.2
 """Of a pose's absolute error. The squared error alone leaves lips ajar wherever it is not sure that
 they close; the absolute one decides for what is likelier."""
 PHONE_WEIGHT = 0.03
@@ -28,7 +31,7 @@ KEPT_WEIGHT = 0.03
 SAME = 5 / 255
 """No channel of a pixel differs by more between two drawings of the same, one of them out of a
 video."""
-OPEN, PRESS = POSE_CHANNELS.index("open"), POSE_CHANNELS.index("press")
+PRESS = POSE_CHANNELS.index("press")
 
 
 def picture_loss(drawn: Tensor, target: Tensor, mouth: Tensor) -> Tensor:
@@ -59,8 +62,7 @@ def kept_loss(gate: Tensor, reference: Tensor, target: Tensor) -> Tensor:
 
 def pose_loss(read: Tensor, poses: Tensor) -> Tensor:
     """Return the weighted squared and absolute error of poses ``[..., 8]``, `POSE_CHANNELS`."""
-    channels = torch.ones(poses.shape[-1], device=poses.device)
-    channels[OPEN] = OPEN_WEIGHT
+    channels = torch.from_numpy(CHANNEL_WEIGHTS.array()).to(poses.device)
     frames = 1.0 + CLOSURE_WEIGHT * poses[..., PRESS : PRESS + 1]
     error = read - poses
     return ((error.square() + ABSOLUTE_WEIGHT * error.abs()) * channels * frames).mean()
