@@ -63,7 +63,7 @@ RECIPE = TrainingOptions(
         ),
         Phase(
             "drawing as in use",
-            3500,
+            5900,
             FEW_PICTURES,
             (8e-4, 1e-5),
             hearing_rests=True,
