@@ -37,7 +37,7 @@ check: install-train ## the quick gate: format, lint, types, duplicates, generat
 
 DEVICE ?= cpu
 
-avatar: install-train ## make the built-in avatar from nothing (hours; DEVICE=cuda: minutes)
+avatar: install-train ## make the built-in avatar (hours; DEVICE=cuda: minutes)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m viseme.studio.demo --device $(DEVICE)
 
 evaluate: install-train ## measure the built-in avatar and write docs/quality.md
