@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="the studio is not installed")
 
 from viseme.engine import AudioEncoder, Inferencer  # noqa: E402
 from viseme.studio.export import export  # noqa: E402
-from viseme.studio.hearing_nets import Throats, TimeEncoderNet  # noqa: E402
+from viseme.studio.hearing_nets import ConvOverTime, Throats, TimeEncoderNet  # noqa: E402
 from viseme.studio.mouth import POSE_CHANNELS  # noqa: E402
 from viseme.studio.networks import (  # noqa: E402
     FULL_LADDER,
@@ -118,6 +118,17 @@ def test_an_encoder_finds_the_same_in_whatever_throat_is_one_of_its_own() -> Non
         found = torch.stack([net.body(net.ears(mel).flatten(0, 1)) for net in (alone, only)])
         expected = encoder.project(found.amax(dim=0).flatten(1))
         torch.testing.assert_close(encoder(mel), expected)
+
+
+@pytest.mark.parametrize(("moments", "stride"), [(16, 1), (16, 2), (7, 2), (5, 1)])
+def test_a_convolution_over_time_is_the_same_in_training_and_in_use(
+    moments: int, stride: int
+) -> None:
+    layer = ConvOverTime(6, 9, stride)
+    heard = torch.randn(3, 6, moments)
+    with torch.no_grad():
+        trained = layer.train()(heard)
+        torch.testing.assert_close(layer.eval()(heard), trained)
 
 
 def test_a_posed_picture_follows_the_pose_within_its_range() -> None:
