@@ -90,7 +90,7 @@ class Inferencer:
         threads: CPU cores for one frame; chosen by the machine when not given.
         workers: frames at work at once, on a GPU runs of several; five there and fitted to the
             cores on a CPU when not given.
-        rows: frames in one run of a dynamic network on a GPU, 8 when not given; a CPU takes one.
+        rows: frames in one run of a dynamic network on a GPU, 2 when not given; a CPU takes one.
         features: where it will be told which faces it sees: what may be kept of them, so that
             the part of the network that only sees need not run again.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
+from viseme.engine.backends import GPU_BACKENDS
 from viseme.serving.cast import Cast, CastOptions
 from viseme.serving.config import Address, ServerConfig
 from viseme.serving.desk import Desk
@@ -31,7 +32,6 @@ __all__ = ["Server", "ServerReport"]
 
 _log = logging.getLogger(__name__)
 
-GPU_BACKENDS: Final = ("cuda", "cuda-fp16", "tensorrt")
 _LAST_ANSWERS_S: Final = 2.0
 """How long the doors still write what is answered, once all work has ended."""
 _LOOK_S: Final = 0.2
