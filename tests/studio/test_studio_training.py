@@ -1,9 +1,11 @@
 """Training learns, resumes where it stopped, and refuses another network's checkpoint."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -70,6 +72,18 @@ class Deaf(Beeps):
         )
 
 
+class Resized(Beeps):
+    """The same source where making a batch uses OpenCV on a picture large enough for threads."""
+
+    def __init__(self) -> None:
+        self.maker = os.getpid()
+
+    def batch(self, step: int, shape: BatchShape) -> Batch:
+        assert os.getpid() == self.maker or cv2.getNumThreads() == 1
+        cv2.resize(np.zeros((2000, 2000, 3), np.uint8), (1500, 1500))
+        return super().batch(step, shape)
+
+
 def weights(trainer: Trainer) -> Tensor:
     joined: Tensor = torch.cat([p.detach().flatten() for p in trainer.net.parameters()])
     return joined
@@ -110,6 +124,19 @@ def test_training_learns_the_lesson(tmp_path: Path) -> None:
     assert error < 0.25
     assert (drawn.phones.argmax(-1).numpy() == batch.phones).mean() > 0.9
     assert not net.training
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_batches_come_from_another_process_whatever_opencv_did_in_this_one(tmp_path: Path) -> None:
+    before = cv2.getNumThreads()
+    source = Resized()
+    cv2.setNumThreads(2)
+    try:
+        source.batch(0, OPTIONS.phases[0].shape)  # as for the sheets, before training begins
+        Trainer(source, tmp_path, replace(OPTIONS, workers=1)).run()
+        assert cv2.getNumThreads() == 2
+    finally:
+        cv2.setNumThreads(before)
 
 
 def test_hearing_that_rests_stays_as_it_is(tmp_path: Path) -> None:

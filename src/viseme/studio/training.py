@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -177,10 +178,10 @@ class Trainer:
             batch_size=None,
             sampler=range(self.step, self.total_steps),
             num_workers=self.options.workers,
-            worker_init_fn=_alone_on_a_core,
             collate_fn=tensors,  # type: ignore[arg-type] # one batch, not a list of samples
         )
-        return iter(loader)
+        with _opencv_on_one_core():
+            return iter(loader)
 
     def _train_step(self, batch: Tensors) -> dict[str, float]:
         phase, done = self.options.phase_at(self.step)
@@ -288,9 +289,19 @@ class Trainer:
         )
 
 
-def _alone_on_a_core(_: int) -> None:
-    """Keep a process that makes batches from starting threads for each core."""
+@contextmanager
+def _opencv_on_one_core() -> Iterator[None]:
+    """Keep processes that are begun meanwhile from starting threads for each core.
+
+    They inherit the setting. To set it there hangs wherever OpenCV has had threads in this process,
+    since it waits for those to end, and they were not inherited.
+    """
+    before = cv2.getNumThreads()
     cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def _moving_average(decay: float) -> Callable[[Weights, Weights, Tensor | int], None]:
