@@ -23,6 +23,11 @@ __all__ = ["PlainReference", "encode_plainly"]
 Picture = NDArray[np.uint8]
 
 RATE_HZ = 25
+X264_OPTIONS = {
+    "preset": "veryfast",
+    "crf": "18",
+    "x264-params": "scenecut=0:b-adapt=0:subme=1:rc-lookahead=5",
+}
 SOUND_RATE_HZ, SOUND_BIT_RATE = 48_000, 96_000
 
 
@@ -82,9 +87,7 @@ def encode_plainly(frames: Iterable[Picture], speech: Path, out: Path, avatar: A
     """Write frames of an avatar and the speech as H.264 and AAC, and return how many."""
     count = 0
     with av.open(str(out), "w") as container, av.open(str(speech)) as sound:
-        video = container.add_stream(
-            "libx264", rate=RATE_HZ, options={"preset": "veryfast", "crf": "18"}
-        )
+        video = container.add_stream("libx264", rate=RATE_HZ, options=X264_OPTIONS)
         video.width, video.height = avatar.size
         video.pix_fmt = "yuv420p"
         voice = container.add_stream("aac", rate=SOUND_RATE_HZ)

@@ -35,9 +35,17 @@ class ContainerRecipe:
 
 MP4 = ContainerRecipe(
     name="mp4",
-    # veryfast takes the time of superfast for less than half the size on pictures in which
-    # little moves; crf 18 is where losses stop being seen.
-    picture=PictureRecipe("libx264", {"preset": "veryfast", "crf": "18"}),
+    # crf 18 is where losses stop being seen. On pictures in which little moves, veryfast takes the
+    # time of superfast for less than half the size; little more than half that time, and no more
+    # bytes, without what it looks for in vain there: cuts, places for B-frames, finer motion.
+    picture=PictureRecipe(
+        "libx264",
+        {
+            "preset": "veryfast",
+            "crf": "18",
+            "x264-params": "scenecut=0:b-adapt=0:subme=1:rc-lookahead=5",
+        },
+    ),
     # An AAC packet has 1024 samples: at 8 kHz that would be three frames of video.
     sound=SoundRecipe("aac", bit_rate_per_channel=96_000, rates_hz=(44_100, 48_000)),
     # The index goes to the front, so that playing starts before the whole has been fetched.
