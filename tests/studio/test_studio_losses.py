@@ -12,8 +12,8 @@ from viseme.studio.mouth import POSE_CHANNELS  # noqa: E402
 OPEN = POSE_CHANNELS.index("open")
 
 
-def test_a_pose_in_doubt_leans_to_what_is_likelier() -> None:
-    """Lips that are closed in six of ten cases are nearer to closed than their mean is."""
+def test_a_pose_in_doubt_is_the_likelier_one() -> None:
+    """Lips that are closed in six of ten cases are closed, and not as far open as the mean."""
     poses = torch.zeros(10, 8)
     poses[:4, OPEN] = 0.3
     costs = []
@@ -23,7 +23,7 @@ def test_a_pose_in_doubt_leans_to_what_is_likelier() -> None:
         read[:, OPEN] = opening
         costs.append(float(pose_loss(read, poses)))
     best = float(candidates[costs.index(min(costs))])
-    assert 0.08 < best < 0.115, "the mean is 0.12"
+    assert best < 0.015, "the mean is 0.12"
     assert float(pose_loss(poses, poses)) == 0
 
 
@@ -47,7 +47,7 @@ def test_a_channel_counts_as_much_as_it_shows() -> None:
     by_cost = sorted(POSE_CHANNELS, key=lambda name: costs[POSE_CHANNELS.index(name)])
     assert by_cost[-1] == "open"
     assert set(by_cost[:2]) == {"teeth", "tongue"}
-    assert max(costs) > 20 * min(costs)
+    assert max(costs) > 10 * min(costs)
 
 
 def test_an_error_in_the_mouth_counts_more_than_one_beside_it() -> None:
