@@ -32,7 +32,7 @@ FEW_PICTURES = BatchShape(4, 90, 2, heard=False, between=0.3)
 RECIPE = TrainingOptions(
     network=NetworkConfig(
         GeneratorConfig(
-            ladder=(64, 96, 160, 256),
+            ladder=(48, 80, 128, 256),
             fold=4,
             up_expand=1,
             posed=True,
@@ -46,7 +46,7 @@ RECIPE = TrainingOptions(
     phases=(
         Phase("hearing", 4000, BatchShape(8, 48, 0), (1.5e-3, 1e-3)),
         Phase("other accents", 8000, BatchShape(8, 48, 0, accent=1.25), (1e-3, 2e-5)),
-        Phase("own accents", 2600, BatchShape(8, 48, 0), (8e-4, 2e-5)),
+        Phase("own accents", 6500, BatchShape(8, 48, 0), (1e-3, 1e-5)),
         Phase(
             "drawing",
             5000,
@@ -63,9 +63,9 @@ RECIPE = TrainingOptions(
         ),
         Phase(
             "drawing as in use",
-            5900,
+            8000,
             FEW_PICTURES,
-            (8e-4, 1e-5),
+            (1.2e-3, 1e-5),
             hearing_rests=True,
             norms_rest=True,
         ),

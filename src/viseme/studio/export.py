@@ -1,7 +1,7 @@
 """From trained networks to the ONNX files of a bundle.
 
-Batch norms are folded into their convolutions, the batch is dynamic, and weights are stored in
-half precision behind a cast that every runtime folds away when it loads the file: half the
+Batch norms are folded into their convolutions, the batch is dynamic, and large weights are stored
+in half precision behind a cast that every runtime folds away when it loads the file: half the
 bytes, and float32 arithmetic all the same.
 """
 
@@ -33,8 +33,9 @@ TOLERANCE = 0.5 / 255
 """Largest difference between PyTorch and the exported file: half an 8-bit step."""
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
-HALF_FROM_ELEMENTS = 256
-"""Tensors smaller than this keep float32: they would save nothing."""
+HALF_FROM_ELEMENTS = 2**17
+"""Tensors smaller than this keep float32: they would save little, and those that draw in detail are
+among them, where half precision shows most."""
 
 
 def export(net: LipSyncNet, generator: Path, audio_encoder: Path) -> None:

@@ -225,8 +225,7 @@ class GeneratorNet(nn.Module):
         stages = zip(inputs, skips, outputs, strict=False)
         self.ups = nn.ModuleList(Up(*stage, config.up_expand) for stage in stages)
         planes = (4 if config.gate else 3) * config.fold**2
-        kernel = 1 if config.fold == 1 else 3
-        self.head = nn.Conv2d(ladder[0], planes, kernel, padding=kernel // 2)
+        self.head = nn.Conv2d(ladder[0], planes, 1)
 
     def forward(self, visual: Tensor, audio: Tensor) -> Tensor:
         """Draw the crops ``[B, 3, S, S]``."""
