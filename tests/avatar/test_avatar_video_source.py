@@ -221,8 +221,8 @@ def test_damage_in_the_middle_is_named(tmp_path: Path) -> None:
     path = tmp_path / "frames.mp4"
     write_frames(path, map(numbered, range(30)), (WIDTH, HEIGHT), 14)
     data = bytearray(path.read_bytes())
-    middle = len(data) * 2 // 3
-    data[middle : middle + 300] = bytes(300)
+    middle = len(data) - 300  # of the pictures: the index and the key frame are before it
+    data[middle : middle + 200] = bytes(200)
     path.write_bytes(bytes(data))
     source = VideoFrames(path)
     with pytest.raises(

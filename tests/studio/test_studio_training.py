@@ -166,7 +166,7 @@ def test_norms_that_rest_keep_their_statistics(tmp_path: Path) -> None:
 def test_a_posed_drawing_learns_from_poses_without_sound(tmp_path: Path) -> None:
     generator = replace(OPTIONS.network.generator, posed=True)
     drawing = Phase(
-        "drawing", 40, BatchShape(2, 3, 1, heard=False), (1e-2, 1e-3), hearing_rests=True
+        "drawing", 80, BatchShape(2, 3, 1, heard=False), (3e-2, 1e-3), hearing_rests=True
     )
     options = replace(
         OPTIONS, network=replace(OPTIONS.network, generator=generator), phases=(drawing,)
