@@ -22,7 +22,7 @@ demo: install ## render the built-in avatar speaking
 test: install ## install what the tests need, and run them
 	@scripts/system-packages
 	@if [ -n "$$CI" ]; then $(MAKE) --no-print-directory install-train; fi
-	$(BIN)/python -m pytest -m 'not soak and not alone' -n auto --maxprocesses 4 --dist loadgroup
+	$(BIN)/python -m pytest -m 'not soak and not alone' -n auto --maxprocesses 4
 	$(BIN)/python -m pytest -m alone
 
 soak: install ## ten minutes of clients that come, go, stall and die

@@ -24,7 +24,7 @@ from support.slow_line import slow_line
 from viseme.serving.config import Address
 
 pytest_plugins = ["support.page_fixtures"]
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.alone
 
 
 def test_it_shows_speaks_and_rests_again(page: Any, folder: Path) -> None:
@@ -147,7 +147,6 @@ def test_what_is_no_sound_is_said(page: Any, folder: Path) -> None:
         page.screenshot(path=PICTURES / "fault.png")
 
 
-@pytest.mark.alone
 def test_a_slow_line_makes_smaller_pictures_of_the_same_avatar(page: Any, folder: Path) -> None:
     with server(folder, 0) as url:
         host, port = url.removeprefix("http://").rstrip("/").split(":")

@@ -11,7 +11,7 @@ import pytest
 from support.page import PICTURES, of_avatar, server, until, wait_for
 
 pytest_plugins = ["support.page_fixtures"]
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.alone
 
 PIXELS = "[...a.canvas.getContext('2d').getImageData(0, 0, 8, 8).data].join()"
 

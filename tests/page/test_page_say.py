@@ -11,7 +11,7 @@ from support.page import PICTURES, free_port, of_avatar, server, until, wait_for
 from support.programs import install
 
 pytest_plugins = ["support.page_fixtures"]
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.alone
 
 RATE_HZ = 16_000
 WORD_S = 0.5
