@@ -1,6 +1,8 @@
 """Training learns, resumes where it stopped, and refuses another network's checkpoint."""
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,26 @@ OPTIONS = TrainingOptions(
     checkpoint_every=5,
     workers=0,
 )
+
+
+AFTER_A_SHEET = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+
+sys.path.insert(0, sys.argv[1])
+from test_studio_training import OPTIONS, Resized
+from viseme.studio.training import Trainer
+
+cv2.setNumThreads(2)
+source = Resized()
+source.batch(0, OPTIONS.phases[0].shape)
+Trainer(source, Path(sys.argv[2]), replace(OPTIONS, workers=1)).run()
+assert cv2.getNumThreads() == 2
+"""
+"""Makes a batch in the training's own process first. A program of its own, since it forks."""
 
 
 class Beeps:
@@ -126,17 +148,9 @@ def test_training_learns_the_lesson(tmp_path: Path) -> None:
     assert not net.training
 
 
-@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_batches_come_from_another_process_whatever_opencv_did_in_this_one(tmp_path: Path) -> None:
-    before = cv2.getNumThreads()
-    source = Resized()
-    cv2.setNumThreads(2)
-    try:
-        source.batch(0, OPTIONS.phases[0].shape)  # as for the sheets, before training begins
-        Trainer(source, tmp_path, replace(OPTIONS, workers=1)).run()
-        assert cv2.getNumThreads() == 2
-    finally:
-        cv2.setNumThreads(before)
+    script = (sys.executable, "-c", AFTER_A_SHEET, str(Path(__file__).parent), str(tmp_path))
+    subprocess.run(script, check=True, timeout=150)
 
 
 def test_hearing_that_rests_stays_as_it_is(tmp_path: Path) -> None:
