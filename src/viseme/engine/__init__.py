@@ -7,8 +7,9 @@ from viseme.engine.batching_choice import Batching, measure_batching
 from viseme.engine.choice import Candidate
 from viseme.engine.fake_backend import FakeBackend
 from viseme.engine.features import FeatureOptions
-from viseme.engine.inferencer import Inferencer, WarmUp
+from viseme.engine.inferencer import Inferencer
 from viseme.engine.model import EncoderInfo, ModelInfo, read_encoder, read_model
+from viseme.engine.opening import WarmUp
 from viseme.engine.predictor import Predictor
 from viseme.engine.tensors import Question
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,59 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viseme.engine.backend import Backend, Tensor
-from viseme.engine.backends import (
-    AUTO,
-    FLOAT32,
-    GPU_BACKENDS,
-    candidates,
-    check_backend,
-    open_backend,
-    open_part,
-)
+from viseme.engine.backends import AUTO, check_backend
 from viseme.engine.batching import padded, split
-from viseme.engine.choice import Candidate, choose
-from viseme.engine.choice_cache import ChoiceCache, choice_key
 from viseme.engine.features import FeatureOptions
-from viseme.engine.machine import WorkPlan, plan_work
 from viseme.engine.model import ModelInfo, read_model
-from viseme.engine.onnx_runtime import runtime_version
+from viseme.engine.opening import Engine, Opening, WarmUp, picture_of
 from viseme.engine.pool import grouped_map, ordered_map
-from viseme.engine.samples import sample_inputs
-from viseme.engine.split_backend import SplitBackend
-from viseme.engine.splitting import Splitting
-from viseme.engine.tensors import Asked, Question, as_tensor, take_output
-from viseme.errors import BackendError, MissingExtraError
+from viseme.engine.tensors import Asked, Question, as_tensor
+from viseme.errors import BackendError
 
-__all__ = ["Inferencer", "WarmUp"]
-
-WARM_UP_RUNS = 2
-"""The first run allocates memory and settles kernels; the second shows that it has."""
-
-
-@dataclass(frozen=True)
-class WarmUp:
-    """What warming up took and led to."""
-
-    seconds: float
-    """Wall-clock time: opening the network, measuring candidates, and the first runs."""
-    backend: str
-    """What runs the network, after any choice or fallback."""
-    candidates: tuple[Candidate, ...] = ()
-    """What became of each back end measured; empty where none was, for the choice was the
-    caller's or is remembered."""
-
-
-@dataclass(frozen=True)
-class _Engine:
-    """What warming up leaves behind: never changed, so that threads read it without a lock."""
-
-    backend: Backend
-    plan: WorkPlan
-    rows: int
-    """Frames in one run."""
-    slots: threading.BoundedSemaphore
-    """One for each run at once: more would only take memory, and the cores from each other."""
-    report: WarmUp
+__all__ = ["Inferencer"]
 
 
 class Inferencer:
@@ -117,14 +70,10 @@ class Inferencer:
             check_backend(backend)
         self.info: ModelInfo = read_model(model)
         """What the file says of itself."""
-        self._wanted = backend
-        self._threads = threads
-        self._workers = workers
-        self._rows = rows
-        self._features = features
-        self._engine: _Engine | None = None
+        self._opening = Opening(self.info, backend, threads, workers, rows, features)
+        self._engine: Engine | None = None
         self._closed = False
-        self._opening = threading.Lock()
+        self._lock = threading.Lock()
 
     @property
     def visual_shape(self) -> tuple[int, int, int]:
@@ -267,12 +216,12 @@ class Inferencer:
 
     def close(self) -> None:
         """Close the back end; calls under way finish, and later ones raise BackendError."""
-        with self._opening:
+        with self._lock:
             self._closed = True
             if self._engine is not None:
                 self._engine.backend.close()
-            elif isinstance(self._wanted, Backend):
-                self._wanted.close()
+            elif isinstance(self._opening.wanted, Backend):
+                self._opening.wanted.close()
 
     def __enter__(self) -> Self:
         return self
@@ -303,100 +252,21 @@ class Inferencer:
         return list(self._run(self._ready(), np.stack(visual), np.stack(audio), faces))
 
     def _run(
-        self, engine: _Engine, visual: Tensor, audio: Tensor, faces: Sequence[str] = ()
+        self, engine: Engine, visual: Tensor, audio: Tensor, faces: Sequence[str] = ()
     ) -> Tensor:
         """Run up to ``engine.rows`` frames at once: ``[b, 6, S, S]`` to ``[b, 3, S, S]``."""
         inputs = {self.info.visual_name: visual, self.info.audio_name: audio}
         if self.info.batch is not None:
             inputs = padded(inputs, self.info.batch)
         with engine.slots:
-            return self._picture(engine.backend, inputs, faces)[: len(visual)]
+            return picture_of(self.info, engine.backend, inputs, faces)[: len(visual)]
 
-    def _picture(
-        self, backend: Backend, inputs: Mapping[str, Tensor], faces: Sequence[str] = ()
-    ) -> Tensor:
-        promised = (len(inputs[self.info.visual_name]), *self.info.output_shape)
-        if isinstance(backend, SplitBackend):
-            return take_output(backend.run(inputs, faces), 0, promised)
-        return take_output(backend.run(inputs), self.info.output_index, promised)
-
-    def _ready(self) -> _Engine:
+    def _ready(self) -> Engine:
         """Give the engine, opening it once, whoever comes first."""
         engine = self._engine
         if engine is None or self._closed:
-            with self._opening:
+            with self._lock:
                 if self._closed:
                     raise BackendError("This Inferencer is closed; open another.")
-                engine = self._engine = self._engine or self._open()
+                engine = self._engine = self._engine or self._opening.open()
         return engine
-
-    def _open(self) -> _Engine:
-        start = time.perf_counter()
-        measured: tuple[Candidate, ...] = ()
-        if isinstance(self._wanted, Backend):
-            backend = self._wanted
-        elif self._wanted == AUTO:
-            backend, measured = self._choose()
-        else:
-            backend = self._opened(self._wanted)
-        for inputs in sample_inputs(self.info, WARM_UP_RUNS):
-            self._picture(backend, inputs)
-        plan = self._plan(backend.device)
-        return _Engine(
-            backend=backend,
-            plan=plan,
-            rows=self.info.batch or (plan.rows if backend.device == "gpu" else 1),
-            slots=threading.BoundedSemaphore(plan.workers),
-            report=WarmUp(time.perf_counter() - start, backend.name, measured),
-        )
-
-    def _choose(self) -> tuple[Backend, tuple[Candidate, ...]]:
-        """Open the back end that was chosen before, or choose one and remember it."""
-        openers = candidates(self.info, self._plan("cpu"))
-        cache = ChoiceCache()
-        key = self._key()
-        remembered = cache.recall(key)
-        if remembered in openers:
-            with contextlib.suppress(BackendError, MissingExtraError):
-                backend = self._opened(remembered)
-                if backend.name == remembered:
-                    return backend, ()
-                backend.close()  # A GPU that was there is gone.
-        backend, measured = choose(
-            openers,
-            sample_inputs(self.info, WARM_UP_RUNS),
-            run=self._picture,
-            workers=lambda backend: self._plan(backend.device).workers,
-            room=lambda backend: getattr(backend, "rows", 1) // (self.info.batch or 1),
-        )
-        cache.remember(key, backend.name)
-        if self._features is not None and backend.device == "cpu":
-            backend = self._splitting(backend.name, self._features).better_than(backend)
-        return backend, measured
-
-    def _opened(self, name: str) -> Backend:
-        """Open a back end by its name, in halves where that is better."""
-        # A GPU makes the features of a face anew sooner than they come to it over the bus.
-        if self._features is None or name in GPU_BACKENDS:
-            return open_backend(name, self.info, self._plan("cpu"))
-        return self._splitting(name, self._features).open()
-
-    def _splitting(self, name: str, features: FeatureOptions) -> Splitting:
-        plan = self._plan("cpu")
-        return Splitting(
-            self.info,
-            features,
-            {**self._key(), "backend": name},
-            open_whole=partial(open_backend, name, self.info, plan),
-            open_exact=partial(open_backend, FLOAT32, self.info, plan),
-            open_part=partial(open_part, name, plan=plan),
-            run=self._picture,
-        )
-
-    def _key(self) -> dict[str, str | int | None]:
-        return choice_key(
-            self.info, threads=self._threads, workers=self._workers, runtime=runtime_version()
-        )
-
-    def _plan(self, device: str) -> WorkPlan:
-        return plan_work(device, threads=self._threads, workers=self._workers, rows=self._rows)

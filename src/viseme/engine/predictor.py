@@ -6,8 +6,8 @@ from collections.abc import Generator, Iterable
 from typing import Protocol
 
 from viseme.engine.backend import Tensor
-from viseme.engine.inferencer import WarmUp
 from viseme.engine.model import ModelInfo
+from viseme.engine.opening import WarmUp
 from viseme.engine.tensors import Asked
 
 __all__ = ["Predictor"]
