@@ -90,10 +90,18 @@ def test_what_was_taken_back_is_not_waited_for(clock: Clock, pace: Pace) -> None
     assert pace.late_samples(10_000) == about(60)
 
 
-def test_a_client_is_not_told_too_often(clock: Clock, pace: Pace) -> None:
-    assert pace.may_tell()
+def test_a_client_is_told_of_what_it_wants_to_know_and_not_too_often(
+    clock: Clock, pace: Pace
+) -> None:
+    pace.hear(30_000)
+    clock.wait(2_000)
+    assert pace.notice(0, 0) is None  # it does not want to know
+    assert pace.notice(0, 2_100) is None
+    notice = pace.notice(0, 1_900)
+    assert notice is not None
+    assert (notice.start_sample, notice.late_samples) == (0, about(2_000))
     clock.wait(round(1_000 * BEHIND_EVERY_S) - 1)
-    assert not pace.may_tell()
+    assert pace.notice(0, 1_900) is None
     clock.wait(2)
-    assert pace.may_tell()
-    assert not pace.may_tell()
+    assert pace.notice(0, 1_900) is not None
+    assert pace.notice(0, 1_900) is None

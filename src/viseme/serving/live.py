@@ -28,7 +28,6 @@ from viseme.errors import InputError
 from viseme.rendering import Renderer
 from viseme.serving.ending import Ending
 from viseme.serving.live_events import (
-    Behind,
     Interrupted,
     LiveEvent,
     LivePicture,
@@ -62,10 +61,6 @@ PICTURES_AHEAD_S: Final = 1.0
 enough for a line that stumbles."""
 _PIECE_S: Final = 1
 """What is resampled at once, so that no message is held a second time."""
-_BEHIND: Final = (
-    "Pictures come {late_s:.2f} s later than they are due, since the server has too much to do; "
-    "play that much later, or start another call elsewhere."
-)
 _CLOSING: Final = "The server is stopping; start another call, on another server or later."
 
 
@@ -352,7 +347,8 @@ class LiveSession:
             for sent in pictures:
                 picture = self._picture(speech, sent)
                 self._tell_form(sent)
-                events: tuple[LiveEvent, ...] = (*self._notices(picture), picture)
+                late = self._pace.notice(picture.start_sample, self._options.behind_samples)
+                events: tuple[LiveEvent, ...] = (picture,) if late is None else (late, picture)
                 for event in events:
                     with self._pace.resting():
                         self._exchange.give(event, speech)
@@ -394,15 +390,6 @@ class LiveSession:
             data=sent.data,
             is_key=sent.is_key,
         )
-
-    def _notices(self, picture: LivePicture) -> tuple[Behind, ...]:
-        """Say before a picture that it is late, if the client has asked for that; not too often."""
-        most = self._options.behind_samples
-        late = self._pace.late_samples(picture.start_sample)
-        if not most or late < most or not self._pace.may_tell():
-            return ()
-        text = _BEHIND.format(late_s=late / self._options.sound.rate_hz)
-        return (Behind(text, picture.start_sample, late),)
 
     def _position(self, frame: int) -> int:
         """Give the time of a speech's frame in the client's samples, rounded to the nearest."""

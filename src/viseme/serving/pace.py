@@ -8,10 +8,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from viseme.serving.live_events import Behind
+
 __all__ = ["BEHIND_EVERY_S", "Pace"]
 
 BEHIND_EVERY_S: Final = 5.0
 """How often a client is told at most: often enough to follow, and nothing beside its pictures."""
+
+_BEHIND: Final = (
+    "Pictures come {late_s:.2f} s later than they are due, since the server has too much to do; "
+    "play that much later, or start another call elsewhere."
+)
 
 
 class Pace:
@@ -78,14 +85,20 @@ class Pace:
             self._advance()
             return max(0, int(self._shown) - position)
 
-    def may_tell(self) -> bool:
-        """Whether the client may be told now; then it may not be for `BEHIND_EVERY_S`."""
+    def notice(self, position: int, least: int) -> Behind | None:
+        """Give what to tell the client before a picture; nothing twice in `BEHIND_EVERY_S`.
+
+        Args:
+            position: that of the picture.
+            least: of how many samples of delay it wants to know; 0 for none ever.
+        """
+        late = self.late_samples(position)
         with self._lock:
             now_s = self._clock()
-            if now_s < self._told_s + BEHIND_EVERY_S:
-                return False
+            if not least or late < least or now_s < self._told_s + BEHIND_EVERY_S:
+                return None
             self._told_s = now_s
-            return True
+        return Behind(_BEHIND.format(late_s=late / self._rate_hz), position, late)
 
     def _reach(self, position: int) -> None:
         with self._lock:
