@@ -12,8 +12,9 @@ import soundfile
 from support.probes import identity_generator, window_painter
 from support.tiny_avatar import make_avatar
 from viseme.avatar import load_avatar
-from viseme.bench.plain import PlainReference, encode_plainly
+from viseme.bench.plain import X264_OPTIONS, PlainReference, encode_plainly
 from viseme.rendering import RenderOptions, render
+from viseme.video.container import MP4
 
 SIDE = 240  # all boxes lie inside the frame, and are resized
 
@@ -48,3 +49,7 @@ def test_its_film_has_all_frames_and_the_sound(tmp_path: Path, speech: Path) -> 
     with av.open(str(out)) as film:
         heard = sum(frame.samples for frame in film.decode(audio=0)) / 48_000
     assert heard == pytest.approx(0.75, abs=0.05)
+
+
+def test_it_encodes_with_our_settings() -> None:
+    assert MP4.picture.options == X264_OPTIONS

@@ -47,7 +47,7 @@ def write_frames(
     options = {
         "crf": str(crf),
         "preset": "medium",
-        # Written once and read for ever: a seventh more bytes, for half the time of decoding.
+        # Written once and read for ever: a tenth more bytes, for half the time of decoding.
         "tune": "fastdecode",
         "g": str(_KEY_FRAME_EVERY),
         "bf": "0",  # no frame depends on a later one: order of decoding is order of showing
