@@ -70,10 +70,11 @@ def visual_input(
     """
     if out is None:
         out = np.empty((6, geometry.inner, geometry.inner), np.float32)
-    inner = crop[geometry.inner_slice, geometry.inner_slice]
+    channels = np.empty((3, geometry.inner, geometry.inner), np.uint8)
+    cv2.split(crop[geometry.inner_slice, geometry.inner_slice], list(channels))
     # Division, not multiplication by 1/255: only so do all 256 values survive `* 255` on the way
     # back, where the result is truncated.
-    np.divide(inner.transpose(2, 0, 1), np.float32(255), out=out[:3], dtype=np.float32)
+    np.divide(channels, np.float32(255), out=out[:3], dtype=np.float32)
     out[3:] = out[:3]
     out[3:, slice(*geometry.mask_rows), slice(*geometry.mask_cols)] = 0
     return out

@@ -30,6 +30,7 @@ class Composer:
     def __init__(self, geometry: Geometry) -> None:
         self.geometry = geometry
         self._scaled = np.empty((3, geometry.inner, geometry.inner), np.float32)
+        self._channels = np.empty(self._scaled.shape, np.uint8)
         self._patch = np.empty((geometry.crop, geometry.crop, 3), np.uint8)
         self._face = np.empty(0, np.uint8)
 
@@ -130,7 +131,8 @@ class Composer:
         np.copyto(patch, crop)
         # Truncated, as the networks' own code does. A prediction of v / 255 comes back as v for
         # all 256 values, so a network that changes nothing leaves the picture as it was.
-        np.copyto(patch[inner, inner].transpose(2, 0, 1), scaled, casting="unsafe")
+        np.copyto(self._channels, scaled, casting="unsafe")
+        cv2.merge(list(self._channels), patch[inner, inner])
         if box.side == self.geometry.crop:
             return patch
         face = self._face_buffer(box.side)
