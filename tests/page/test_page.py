@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -27,91 +28,84 @@ pytest_plugins = ["support.page_fixtures"]
 pytestmark = pytest.mark.alone
 
 
-def test_it_shows_speaks_and_rests_again(page: Any, folder: Path) -> None:
-    with server(folder, 0) as url:
-        page.goto(url)
-        wait_for(page, "resting")
-        until(page, "a.screen.shown > 5")
-        assert is_drawn(page)
-        page.screenshot(path=PICTURES / "resting.png")
-        page.set_input_files("#file", folder / "speech.wav")
-        wait_for(page, "speaking")
-        until(page, "a.speech?.base !== null")
-        page.screenshot(path=PICTURES / "speaking.png")
-        wait_for(page, "resting")
-        sent = of_avatar(page, "a.line.position")
-        rate = of_avatar(page, "a.sound.sampleRate")
-        assert sent == pytest.approx(SECONDS * rate, abs=2)
-        page.click("summary")
-        until(page, "a.ownerDocument.getElementById('rate').textContent !== '–'")
-        page.set_viewport_size({"width": 390, "height": 844})
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        page.screenshot(path=PICTURES / "phone.png")
-        page.emulate_media(color_scheme="dark")
-        page.screenshot(path=PICTURES / "dark.png")
+def test_it_shows_speaks_and_rests_again(page: Any, folder: Path, url: str) -> None:
+    page.goto(url)
+    wait_for(page, "resting")
+    until(page, "a.screen.shown > 5")
+    assert is_drawn(page)
+    page.screenshot(path=PICTURES / "resting.png")
+    page.set_input_files("#file", folder / "speech.wav")
+    wait_for(page, "speaking")
+    until(page, "a.speech?.base !== null")
+    page.screenshot(path=PICTURES / "speaking.png")
+    wait_for(page, "resting")
+    sent = of_avatar(page, "a.line.position")
+    rate = of_avatar(page, "a.sound.sampleRate")
+    assert sent == pytest.approx(SECONDS * rate, abs=2)
+    page.click("summary")
+    until(page, "a.ownerDocument.getElementById('rate').textContent !== '–'")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.screenshot(path=PICTURES / "phone.png")
+    page.emulate_media(color_scheme="dark")
+    page.screenshot(path=PICTURES / "dark.png")
 
 
-def test_a_speech_can_be_broken_off(page: Any, folder: Path) -> None:
-    with server(folder, 0) as url:
-        page.goto(url)
-        wait_for(page, "resting")
-        page.set_input_files("#file", folder / "speech.wav")
-        until(page, "a.speech && a.speech.base !== null")
-        page.click("#interrupt")
-        wait_for(page, "resting")
-        until(page, "!a.line.isForgetting")
-        shown = of_avatar(page, "a.screen.shown")
-        until(page, f"a.screen.shown > {shown} + 5")
-        assert of_avatar(page, "a.speech === null")
-        # And it speaks again after that.
-        page.set_input_files("#file", folder / "speech.wav")
-        wait_for(page, "speaking")
-        wait_for(page, "resting")
+def test_a_speech_can_be_broken_off(page: Any, folder: Path, url: str) -> None:
+    page.goto(url)
+    wait_for(page, "resting")
+    page.set_input_files("#file", folder / "speech.wav")
+    until(page, "a.speech && a.speech.base !== null")
+    page.click("#interrupt")
+    wait_for(page, "resting")
+    until(page, "!a.line.isForgetting")
+    shown = of_avatar(page, "a.screen.shown")
+    until(page, f"a.screen.shown > {shown} + 5")
+    assert of_avatar(page, "a.speech === null")
+    # And it speaks again after that.
+    page.set_input_files("#file", folder / "speech.wav")
+    wait_for(page, "speaking")
+    wait_for(page, "resting")
 
 
-def test_the_microphone_is_listened_to(page: Any, folder: Path) -> None:
-    with server(folder, 0) as url:
-        page.goto(url)
-        wait_for(page, "resting")
-        page.click("#listen")
-        wait_for(page, "listening")
-        until(page, "a.speech && a.speech.base !== null && a.figures.delayMs > 0")
-        page.screenshot(path=PICTURES / "listening.png")
-        assert of_avatar(page, "a.line.position > 0 && a.microphone !== null")
-        page.click("#listen")
-        wait_for(page, "resting")
-        assert of_avatar(page, "a.microphone === null && a.speech === null")
+def test_the_microphone_is_listened_to(page: Any, folder: Path, url: str) -> None:
+    page.goto(url)
+    wait_for(page, "resting")
+    page.click("#listen")
+    wait_for(page, "listening")
+    until(page, "a.speech && a.speech.base !== null && a.figures.delayMs > 0")
+    page.screenshot(path=PICTURES / "listening.png")
+    assert of_avatar(page, "a.line.position > 0 && a.microphone !== null")
+    page.click("#listen")
+    wait_for(page, "resting")
+    assert of_avatar(page, "a.microphone === null && a.speech === null")
 
 
-def test_it_answers_sooner_where_that_is_wanted(page: Any, folder: Path) -> None:
-    with server(folder, 0) as url:
-        page.goto(url)
-        wait_for(page, "resting")
-        exact = of_avatar(page, "a.lookahead_s")
-        page.check("#sooner")
-        until(page, f"a.lookahead_s < {exact} - 0.3")
-        wait_for(page, "resting")
-        page.click("#listen")
-        until(page, "a.speech && a.speech.base !== null && a.figures.delayMs > 0")
-        page.uncheck("#sooner")
-        until(page, f"a.lookahead_s === {exact}")
-        assert of_avatar(page, "a.microphone === null")
+def test_it_answers_sooner_where_that_is_wanted(page: Any, folder: Path, url: str) -> None:
+    page.goto(url)
+    wait_for(page, "resting")
+    exact = of_avatar(page, "a.lookahead_s")
+    page.check("#sooner")
+    until(page, f"a.lookahead_s < {exact} - 0.3")
+    wait_for(page, "resting")
+    page.click("#listen")
+    until(page, "a.speech && a.speech.base !== null && a.figures.delayMs > 0")
+    page.uncheck("#sooner")
+    until(page, f"a.lookahead_s === {exact}")
+    assert of_avatar(page, "a.microphone === null")
 
 
-def test_a_small_element_gets_pictures_that_fit_it(page: Any, folder: Path) -> None:
-    with server(folder, 0) as url:
-        page.goto(url)
-        wait_for(page, "resting")
-        own = of_avatar(page, "[a.canvas.width, a.canvas.height]")
-        of_avatar(
-            page, "(a.style.width = '60px', a.style.height = '60px', a.setAttribute('fit', ''))"
-        )
-        until(page, f"a.canvas.width < {own[0]}")
-        width, height = of_avatar(page, "[a.canvas.width, a.canvas.height]")
-        assert width <= 60
-        assert height <= 60
-        assert width * own[1] == pytest.approx(height * own[0], rel=0.1)
-        until(page, "a.screen.shown > 5")
+def test_a_small_element_gets_pictures_that_fit_it(page: Any, folder: Path, url: str) -> None:
+    page.goto(url)
+    wait_for(page, "resting")
+    own = of_avatar(page, "[a.canvas.width, a.canvas.height]")
+    of_avatar(page, "(a.style.width = '60px', a.style.height = '60px', a.setAttribute('fit', ''))")
+    until(page, f"a.canvas.width < {own[0]}")
+    width, height = of_avatar(page, "[a.canvas.width, a.canvas.height]")
+    assert width <= 60
+    assert height <= 60
+    assert width * own[1] == pytest.approx(height * own[0], rel=0.1)
+    until(page, "a.screen.shown > 5")
 
 
 def test_it_comes_back_when_the_server_does(page: Any, folder: Path) -> None:
@@ -136,34 +130,34 @@ def test_it_comes_back_when_the_server_does(page: Any, folder: Path) -> None:
         assert of_avatar(page, "a.speech === null")
 
 
-def test_what_is_no_sound_is_said(page: Any, folder: Path) -> None:
+def test_what_is_no_sound_is_said(page: Any, folder: Path, url: str) -> None:
     (folder / "text.wav").write_text("no sound at all")
-    with server(folder, 0) as url:
-        page.goto(url)
+    page.goto(url)
+    wait_for(page, "resting")
+    page.set_input_files("#file", folder / "text.wav")
+    page.wait_for_selector("#fault:not([hidden])")
+    assert page.text_content("#fault").startswith("This file has no sound")
+    page.screenshot(path=PICTURES / "fault.png")
+
+
+def test_a_slow_line_makes_smaller_pictures_of_the_same_avatar(
+    page: Any, folder: Path, url: str
+) -> None:
+    server_at = urlsplit(url)
+    with slow_line(Address(str(server_at.hostname), int(server_at.port or 0))) as line:
+        page.goto(f"http://{line.address.host}:{line.address.port}/")
         wait_for(page, "resting")
-        page.set_input_files("#file", folder / "text.wav")
-        page.wait_for_selector("#fault:not([hidden])")
-        assert page.text_content("#fault").startswith("This file has no sound")
-        page.screenshot(path=PICTURES / "fault.png")
-
-
-def test_a_slow_line_makes_smaller_pictures_of_the_same_avatar(page: Any, folder: Path) -> None:
-    with server(folder, 0) as url:
-        host, port = url.removeprefix("http://").rstrip("/").split(":")
-        with slow_line(Address(host, int(port))) as line:
-            page.goto(f"http://{line.address.host}:{line.address.port}/")
-            wait_for(page, "resting")
-            until(page, "a.screen.shown > 5")
-            codec = of_avatar(page, "a.screen.config.codec")
-            size = of_avatar(page, "[a.canvas.width, a.canvas.height]")
-            line.bytes_per_s = 3_000
-            until(page, f"a.screen.config.codec !== '{codec}'")  # of which its size is a part
-            for bytes_per_s in (10_000, None):
-                line.bytes_per_s = bytes_per_s
-                shown = of_avatar(page, "a.screen.shown")
-                until(page, f"a.screen.shown > {shown} + 25")
-            until(page, f"a.screen.config.codec === '{codec}'")
-            assert of_avatar(page, "[a.canvas.width, a.canvas.height]") == size
-            page.set_input_files("#file", folder / "speech.wav")
-            wait_for(page, "speaking")
-            wait_for(page, "resting")
+        until(page, "a.screen.shown > 5")
+        codec = of_avatar(page, "a.screen.config.codec")
+        size = of_avatar(page, "[a.canvas.width, a.canvas.height]")
+        line.bytes_per_s = 3_000
+        until(page, f"a.screen.config.codec !== '{codec}'")  # of which its size is a part
+        for bytes_per_s in (10_000, None):
+            line.bytes_per_s = bytes_per_s
+            shown = of_avatar(page, "a.screen.shown")
+            until(page, f"a.screen.shown > {shown} + 25")
+        until(page, f"a.screen.config.codec === '{codec}'")
+        assert of_avatar(page, "[a.canvas.width, a.canvas.height]") == size
+        page.set_input_files("#file", folder / "speech.wav")
+        wait_for(page, "speaking")
+        wait_for(page, "resting")

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.page import PICTURES, of_avatar, server, until, wait_for
+from support.page import PICTURES, of_avatar, until, wait_for
 
 pytest_plugins = ["support.page_fixtures"]
 pytestmark = pytest.mark.alone
 
 PIXELS = "[...a.canvas.getContext('2d').getImageData(0, 0, 8, 8).data].join()"
-
-
-@pytest.fixture(scope="module")
-def url(folder: Path) -> Iterator[str]:
-    with server(folder, 0) as address:
-        yield address
 
 
 def test_without_a_decoder_of_video_single_pictures_are_shown(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +34,16 @@ LIKENESS = f"""(pieces => {{
 """How like the hum of the program what is heard is, and each sample in its place: 1 is the same."""
 
 
-@pytest.fixture
-def talker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Install a flite that hums half a second for each word, and nothing else that speaks.
 
     It keeps what it was told in a folder that is given.
     """
-    told = tmp_path / "told"
-    told.mkdir()
-    hum = tmp_path / "hum.py"
+    home = tmp_path_factory.mktemp("talker")
+    folder = home / "told"
+    folder.mkdir()
+    hum = home / "hum.py"
     hum.write_text(
         "import math, struct, sys, wave\n"
         "words = len(sys.stdin.read().split())\n"
@@ -52,12 +54,28 @@ def talker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     script = (
         "[ $1 = -lv ] && echo 'Voices available: slt rms' && exit\n"
-        f'text=$(cat)\nprintf "%s" "$2:$text" >"{told}/$$"\n'
+        f'text=$(cat)\nprintf "%s" "$2:$text" >"{folder}/$$"\n'
         f'printf "%s" "$text" | python3 "{hum}" "$6"'
     )
-    install(tmp_path, "flite", script, monkeypatch)
-    monkeypatch.setenv("VISEME_SERVE_SPEECH__SYNTHESIZER", "flite")
+    with pytest.MonkeyPatch.context() as patch:
+        install(home, "flite", script, patch)
+        patch.setenv("VISEME_SERVE_SPEECH__SYNTHESIZER", "flite")
+        yield folder
+
+
+@pytest.fixture
+def talker(told: Path) -> Path:
+    """What the program was told in this test."""
+    for text in told.iterdir():
+        text.unlink()
     return told
+
+
+@pytest.fixture(scope="module")
+def url(folder: Path, told: Path) -> Iterator[str]:
+    """The page of a server that has the program to speak with."""
+    with server(folder, 0) as address:
+        yield address
 
 
 def say(page: Any, text: str) -> None:
@@ -70,87 +88,82 @@ def words_told(told: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("form", ["opus", "s16"])
-def test_a_text_is_said(page: Any, folder: Path, talker: Path, form: str) -> None:
+def test_a_text_is_said(page: Any, url: str, talker: Path, form: str) -> None:
     page.add_init_script(AT_48_KHZ)
     if form == "s16":  # as in a browser that decodes no sound
         page.add_init_script("delete globalThis.AudioDecoder")
-    with server(folder, 0) as url:
-        page.goto(url)
-        wait_for(page, "resting")
-        page.wait_for_selector("#texts:not([hidden])")
-        assert page.eval_on_selector_all("#voice option", "all => all.map(o => o.value)") == [
-            "slt",
-            "rms",
-        ]
-        assert not page.is_visible("#silent")
-        page.select_option("#voice", "rms")
-        say(page, "one two three four")
-        wait_for(page, "speaking")
-        assert page.input_value("#text") == ""
-        until(page, "a.speech && a.speech.base !== null")
-        page.screenshot(path=PICTURES / "saying.png")
-        # What is given to the loudspeaker joins to a sample, and the pictures follow it.
-        until(page, "a.texts.all.length > 0 && a.texts.all[0].end !== null")
-        until(page, "a.texts.reader.decoders.size === 0")
-        assert of_avatar(page, "a.texts.reader.form") == form
-        assert of_avatar(page, LIKENESS) > 0.97
-        said = of_avatar(
-            page,
-            "({gaps: a.speech.voice.pieces.slice(1).map((piece, i) => piece.start -"
-            " a.speech.voice.pieces[i].start - a.speech.voice.pieces[i].samples.length),"
-            " end: a.speech.voice.end, rate: a.sound.sampleRate,"
-            " offset: a.speech.base - a.speech.voice.zero})",
-        )
-        assert set(said["gaps"]) <= {0}
-        assert said["end"] == pytest.approx(4 * WORD_S * said["rate"], abs=2)
-        assert said["offset"] == 0
-        wait_for(page, "resting")
-        assert of_avatar(page, "a.line.position") == said["end"]
-        assert of_avatar(page, "Number.isNaN(a.figures.delayMs)")  # it is that of the microphone
-        assert words_told(talker) == ["rms:one two three four"]
-        page.set_viewport_size({"width": 390, "height": 844})
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        page.screenshot(path=PICTURES / "saying-phone.png", full_page=True)
+    page.goto(url)
+    wait_for(page, "resting")
+    page.wait_for_selector("#texts:not([hidden])")
+    assert page.eval_on_selector_all("#voice option", "all => all.map(o => o.value)") == [
+        "slt",
+        "rms",
+    ]
+    assert not page.is_visible("#silent")
+    page.select_option("#voice", "rms")
+    say(page, "one two three four")
+    wait_for(page, "speaking")
+    assert page.input_value("#text") == ""
+    until(page, "a.speech && a.speech.base !== null")
+    page.screenshot(path=PICTURES / "saying.png")
+    # What is given to the loudspeaker joins to a sample, and the pictures follow it.
+    until(page, "a.texts.all.length > 0 && a.texts.all[0].end !== null")
+    until(page, "a.texts.reader.decoders.size === 0")
+    assert of_avatar(page, "a.texts.reader.form") == form
+    assert of_avatar(page, LIKENESS) > 0.97
+    said = of_avatar(
+        page,
+        "({gaps: a.speech.voice.pieces.slice(1).map((piece, i) => piece.start -"
+        " a.speech.voice.pieces[i].start - a.speech.voice.pieces[i].samples.length),"
+        " end: a.speech.voice.end, rate: a.sound.sampleRate,"
+        " offset: a.speech.base - a.speech.voice.zero})",
+    )
+    assert set(said["gaps"]) <= {0}
+    assert said["end"] == pytest.approx(4 * WORD_S * said["rate"], abs=2)
+    assert said["offset"] == 0
+    wait_for(page, "resting")
+    assert of_avatar(page, "a.line.position") == said["end"]
+    assert of_avatar(page, "Number.isNaN(a.figures.delayMs)")  # it is that of the microphone
+    assert words_told(talker) == ["rms:one two three four"]
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.screenshot(path=PICTURES / "saying-phone.png", full_page=True)
 
 
-def test_texts_follow_each_other_and_sound_follows_them(
-    page: Any, folder: Path, talker: Path
-) -> None:
-    with server(folder, 0) as url:
-        page.goto(url)
-        wait_for(page, "resting")
-        say(page, "one two")
-        say(page, "three")
-        wait_for(page, "speaking")
-        assert of_avatar(page, "a.texts.all.length") == 2
-        wait_for(page, "resting")
-        rate = of_avatar(page, "a.sound.sampleRate")
-        assert of_avatar(page, "a.line.position") == pytest.approx(3 * WORD_S * rate, abs=4)
-        page.set_input_files("#file", folder / "speech.wav")
-        wait_for(page, "speaking")
-        wait_for(page, "resting")
-        assert of_avatar(page, "a.line.position") == pytest.approx(4.5 * rate, abs=8)
+def test_texts_follow_each_other_and_sound_follows_them(page: Any, folder: Path, url: str) -> None:
+    page.goto(url)
+    wait_for(page, "resting")
+    say(page, "one two")
+    say(page, "three")
+    wait_for(page, "speaking")
+    assert of_avatar(page, "a.texts.all.length") == 2
+    wait_for(page, "resting")
+    rate = of_avatar(page, "a.sound.sampleRate")
+    assert of_avatar(page, "a.line.position") == pytest.approx(3 * WORD_S * rate, abs=4)
+    page.set_input_files("#file", folder / "speech.wav")
+    wait_for(page, "speaking")
+    wait_for(page, "resting")
+    assert of_avatar(page, "a.line.position") == pytest.approx(4.5 * rate, abs=8)
 
 
-def test_a_text_can_be_broken_off_by_a_file(page: Any, folder: Path, talker: Path) -> None:
-    with server(folder, 0) as url:
-        page.goto(url)
-        wait_for(page, "resting")
-        say(page, "one two three four five six seven eight nine ten")
-        until(page, "a.speech && a.speech.base !== null")
-        page.click("#interrupt")
-        wait_for(page, "resting")
-        assert of_avatar(page, "a.texts.all.length === 0 && a.speech === null")
-        say(page, "one two three four five six seven eight nine ten")
-        until(page, "a.speech && a.speech.base !== null")
-        page.set_input_files("#file", folder / "speech.wav")
-        until(page, "a.speech?.constructor.name === 'FileSpeech' && a.speech.base !== null")
-        # Where the line stands is the server's to say, and the pictures are those of the file.
-        until(page, "a.line.interrupts === 0")
-        assert of_avatar(
-            page, "a.speech.start > 0 && a.line.position === a.speech.start + a.speech.sent"
-        )
-        wait_for(page, "resting")
+def test_a_text_can_be_broken_off_by_a_file(page: Any, folder: Path, url: str) -> None:
+    page.goto(url)
+    wait_for(page, "resting")
+    say(page, "one two three four five six seven eight nine ten")
+    until(page, "a.speech && a.speech.base !== null")
+    page.click("#interrupt")
+    wait_for(page, "resting")
+    assert of_avatar(page, "a.texts.all.length === 0 && a.speech === null")
+    say(page, "one two three four five six seven eight nine ten")
+    until(page, "a.speech && a.speech.base !== null")
+    page.set_input_files("#file", folder / "speech.wav")
+    until(page, "a.speech?.constructor.name === 'FileSpeech' && a.speech.base !== null")
+    # Where the line stands is the server's to say, and the pictures are those of the file.
+    until(page, "a.line.interrupts === 0")
+    assert of_avatar(
+        page, "a.speech.start > 0 && a.line.position === a.speech.start + a.speech.sent"
+    )
+    wait_for(page, "resting")
 
 
 def test_a_text_is_said_again_when_the_server_comes_back(
@@ -170,23 +183,22 @@ def test_a_text_is_said_again_when_the_server_comes_back(
     assert words_told(talker) == ["slt:and seven", *["slt:one two three four five six"] * 2]
 
 
-def test_a_text_takes_the_place_of_the_microphone(page: Any, folder: Path, talker: Path) -> None:
-    with server(folder, 0) as url:
-        page.goto(url)
-        wait_for(page, "resting")
-        page.click("#listen")
-        until(page, "a.speech && a.speech.base !== null")
-        say(page, "one two")
-        wait_for(page, "speaking")
-        assert of_avatar(page, "a.microphone === null")
-        wait_for(page, "resting")
-        page.click("#listen")
-        until(page, "a.speech && a.speech.base !== null")
-        wait_for(page, "listening")
+def test_a_text_takes_the_place_of_the_microphone(page: Any, url: str) -> None:
+    page.goto(url)
+    wait_for(page, "resting")
+    page.click("#listen")
+    until(page, "a.speech && a.speech.base !== null")
+    say(page, "one two")
+    wait_for(page, "speaking")
+    assert of_avatar(page, "a.microphone === null")
+    wait_for(page, "resting")
+    page.click("#listen")
+    until(page, "a.speech && a.speech.base !== null")
+    wait_for(page, "listening")
 
 
 def test_a_program_that_fails_is_said(
-    page: Any, folder: Path, tmp_path: Path, talker: Path, monkeypatch: pytest.MonkeyPatch
+    page: Any, folder: Path, tmp_path: Path, told: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = "[ $1 = -lv ] && echo 'Voices available: slt' && exit\necho Broken >&2; exit 1"
     install(tmp_path, "flite", script, monkeypatch)

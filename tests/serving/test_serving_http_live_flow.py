@@ -32,7 +32,7 @@ from viseme.serving.outbox import BYTES_MAX
 from viseme.serving.tls import load_tls
 
 pytest_plugins = ["support.house_fixtures"]
-pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("no_thread_is_left")]
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 HALVED = next(step for step, quality in enumerate(QUALITIES) if quality.scale < 1)
 
@@ -126,6 +126,7 @@ def viewer(service: Service, **hello: Any) -> Iterator[tuple[Viewer, SlowLine]]:
         yield Viewer(socket), line
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("codec", ["h264", "vp8", "jpeg"])
 def test_a_line_that_is_too_slow_loses_groups_of_pictures_and_no_words(
     service: Service, codec: str
@@ -167,6 +168,7 @@ def test_a_line_that_is_too_slow_loses_groups_of_pictures_and_no_words(
         assert shown <= last["pictures_sent"] <= viewing.shown
 
 
+@pytest.mark.alone
 def test_a_file_that_is_sent_ahead_loses_nothing_on_a_line_that_is_fast_enough(
     service: Service,
 ) -> None:
@@ -186,6 +188,7 @@ def test_a_file_that_is_sent_ahead_loses_nothing_on_a_line_that_is_fast_enough(
     assert (stats["pictures_left_out"], stats["step"]) == (0, 0)
 
 
+@pytest.mark.alone
 def test_a_client_that_stops_reading_is_ended(folders: list[Path]) -> None:
     config = serving(limits={"stall_s": 1})
     with (
@@ -264,6 +267,7 @@ def test_a_size_that_no_picture_has(service: Service) -> None:
         pass
 
 
+@pytest.mark.alone
 def test_an_interrupt_takes_back_what_waits_for_the_line(service: Service) -> None:
     sound = babble(4.0)
     with viewer(service) as (viewing, line):

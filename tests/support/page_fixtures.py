@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import soundfile
 
-from support.page import BROWSER_ARGUMENTS, PATIENCE_MS, SECONDS
+from support.page import BROWSER_ARGUMENTS, PATIENCE_MS, SECONDS, server
 from support.probes import window_painter
 from support.speech import babble
 from support.tiny_avatar import make_avatar
@@ -27,6 +27,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_avatar(base / "avatars" / "tiny", generator=window_painter)
     soundfile.write(base / "speech.wav", babble(SECONDS, 48_000), 48_000)
     return base
+
+
+@pytest.fixture(scope="module")
+def url(folder: Path) -> Iterator[str]:
+    """The page of a server that all may share who do not end it."""
+    with server(folder, 0) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
