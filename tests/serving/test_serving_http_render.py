@@ -8,13 +8,14 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from support.house import open_house, serving
+from support.house import TOKENS, open_house, serving
 from support.http_service import Service, check_refused, http_service
 from support.played_network import PATIENCE_S
 from support.sounds import noise, wave_file
@@ -22,6 +23,8 @@ from support.tiny_avatar import make_avatar
 from viseme.engine import FakeBackend
 from viseme.errors import BackendError
 from viseme.rendering import RenderOptions
+from viseme.serving.clips import ClipSummary
+from viseme.serving.doors.http_renders import RenderNotes
 from viseme.video import render_file
 
 pytest_plugins = ["support.house_fixtures"]
@@ -81,6 +84,48 @@ def test_sound_may_come_in_chunks(service: Service) -> None:
     assert len(pictures(answer.body)) == 10
 
 
+def test_what_a_video_has_no_place_for_is_told_of_it(service: Service) -> None:
+    whole = wave_file(noise(1.0))
+    answer = service("POST", "/v1/render?start_frame=5", whole[: len(whole) // 2], WAV)
+    assert answer.status == 200
+    count = len(pictures(answer.body))
+    told = service("GET", f"/v1/renders/{answer.headers['x-request-id']}").json
+    assert told == {
+        "state": "done",
+        "avatar": "anna",
+        "pictures": count,
+        "duration_s": count / 25,
+        # Of eleven frames: the video holds the last one to end with its sound.
+        "next_frame": (5 + 11) % 12,
+        "warnings": ["The sound is cut off: of its 1.00 s, the first 0.50 s are used."],
+    }
+
+
+def test_nobody_is_told_of_the_clips_of_others(folders: list[Path]) -> None:
+    with open_house(folders[0], tokens=TOKENS) as house, http_service(house) as service:
+        anna, berta = ({"Authorization": f"Bearer {token}"} for token in TOKENS.values())
+        asked = {**WAV, **anna, "X-Request-Id": "clip-1"}
+        assert service("POST", "/v1/render", wave_file(noise(0.2)), asked).status == 200
+        assert service("GET", "/v1/renders/clip-1", headers=anna).json["state"] == "done"
+        for path, headers in (("clip-1", berta), ("clip-2", anna)):
+            check_refused(
+                service("GET", f"/v1/renders/{path}", headers=headers),
+                404,
+                "No video of yours that has begun is known by that request's id; the last 1000 "
+                "are.",
+            )
+
+
+def test_the_oldest_clips_are_forgotten() -> None:
+    notes = RenderNotes(kept=2)
+    for name in ("first", "second", "first", "third"):
+        call = Mock(request_id=name)
+        call.visit.caller = None
+        with notes.of(call, "anna") as note:
+            note.done(ClipSummary(1, 0.04, 1, ()))
+    assert [name for _, name in notes._notes] == ["first", "third"]
+
+
 class HeldBackend:
     """Gives the reference back, and waits after so many frames until it may go on."""
 
@@ -102,8 +147,14 @@ class HeldBackend:
 
 def start(service: Service, seconds: float, path: str = "/v1/render") -> http.client.HTTPConnection:
     connection = service.connect()
-    connection.request("POST", path, wave_file(noise(seconds)), WAV)
+    connection.request("POST", path, wave_file(noise(seconds)), {**WAV, "X-Request-Id": "mine"})
     return connection
+
+
+def check_failed(service: Service, error: str) -> None:
+    """See what is told of the clip that `start` has begun."""
+    told = service("GET", "/v1/renders/mine")
+    assert told.json == {"state": "failed", "avatar": "anna", "error": error}
 
 
 def test_the_first_bytes_come_before_the_last_frame_is_made(folders: list[Path]) -> None:
@@ -117,6 +168,8 @@ def test_the_first_bytes_come_before_the_last_frame_is_made(folders: list[Path])
             begun = response.read(10_000)
             assert begun[4:8] == b"ftyp"
             assert network.frames <= 60
+            running = service("GET", "/v1/renders/mine")
+            assert running.json == {"state": "running", "avatar": "anna"}
             network.free.release(1_000)
             assert len(pictures(begun + response.read())) == 100
             connection.close()
@@ -142,6 +195,7 @@ def test_a_client_that_goes_away_ends_its_clip(folders: list[Path], form: str) -
             assert network.frames < 300
             spare = [t for t in threading.enumerate() if not t.name.startswith("viseme-http_")]
             assert len(spare) <= threads
+            check_failed(service, "The client hung up before the end of the video.")
 
 
 def test_what_fails_on_the_way_is_broken_off(folders: list[Path]) -> None:
@@ -158,6 +212,7 @@ def test_what_fails_on_the_way_is_broken_off(folders: list[Path]) -> None:
                 response.read()
             connection.close()
             assert house.desk.admission.wait_until_idle(PATIENCE_S)
+            check_failed(service, "The device is gone; start again.")
             network.failure = None
             assert service("POST", "/v1/render", wave_file(noise(0.2)), WAV).status == 200
 

@@ -20,7 +20,7 @@ from support.probes import painted_window, window_painter
 from support.server_process import addresses, drain, serving_process
 
 TOKEN = f"Bearer {TOKENS['anna']}"
-OPERATIONS = 12
+OPERATIONS = 13
 
 SETTINGS = """
 # Which lists are long enough depends on the network, and what is a sound is in no schema.

@@ -26,6 +26,7 @@ from viseme.serving.doors.http_docs import DESCRIPTION, DOCUMENTATION, page
 from viseme.serving.doors.http_errors import MethodError, NotThereError
 from viseme.serving.doors.http_live import LIVE_PATH, LiveRoute
 from viseme.serving.doors.http_page import PageRoute
+from viseme.serving.doors.http_renders import RenderNotes
 from viseme.serving.doors.http_reply import Reply
 from viseme.serving.doors.http_schemas import SCHEMAS
 from viseme.serving.house import House
@@ -92,7 +93,9 @@ class HttpApp:
     def _add_routes(self) -> None:
         self._add("POST", "/batch", BatchRoute(self._house))
         self._add("GET", "/health", self._health, public=True)
-        self._add("POST", "/v1/render", ClipRoute(self._house))
+        notes = RenderNotes()
+        self._add("POST", "/v1/render", ClipRoute(self._house, notes))
+        self._add("GET", "/v1/renders/{request_id}", notes.answer)
         self._add("GET", "/v1/avatars", self._avatars)
         self._add("GET", "/v1/avatars/{name}", self._avatar)
         self._add("GET", "/v1/avatars/{name}/poster", self._poster)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from contextlib import closing
 from typing import Final
+from typing import cast as as_type
 
 from viseme.errors import InputError
 from viseme.serving.clips import ClipHeader, ClipRequest, ClipSummary, render_clip
 from viseme.serving.doors.http_call import Call, Pace, check_type
+from viseme.serving.doors.http_renders import RenderNotes
 from viseme.serving.house import House
 from viseme.video import StreamKind
 
@@ -31,10 +33,12 @@ class ClipRoute:
 
     Args:
         house: what is behind the door.
+        notes: told what becomes of each.
     """
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, notes: RenderNotes) -> None:
         self._house = house
+        self._notes = notes
         self._limits = house.desk.admission.limits
         # Sound that is sent as it is spoken takes as long as it lasts.
         most_s = self._limits.clip_s + self._limits.stall_s
@@ -58,18 +62,20 @@ class ClipRoute:
             metrics=self._house.desk.metrics,
         )
         with closing(parts):
-            for part in parts:
-                match part:
-                    case ClipHeader():
-                        call.visit.fields["avatar"] = part.avatar
-                        call.write(call.begin(200, part.media_type))
-                    case ClipSummary():
-                        call.visit.fields["frames"] = part.pictures
-                        if part.warnings:  # which an answer that is a video has no place for
-                            call.visit.fields["warning"] = part.warnings[0]
-                        call.write(call.send(b"", more=False))
-                    case bytes():
-                        call.write(call.send(part))
+            header = as_type(ClipHeader, next(parts))
+            call.visit.fields["avatar"] = header.avatar
+            with self._notes.of(call, header.avatar) as note:
+                call.write(call.begin(200, header.media_type))
+                for part in parts:
+                    match part:
+                        case bytes():
+                            call.write(call.send(part))
+                        case ClipSummary():
+                            call.visit.fields["frames"] = part.pictures
+                            if part.warnings:
+                                call.visit.fields["warning"] = part.warnings[0]
+                            note.done(part)  # before its client can ask
+                            call.write(call.send(b"", more=False))
 
 
 def _request(call: Call) -> ClipRequest:

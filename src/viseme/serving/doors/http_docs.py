@@ -102,7 +102,8 @@ DOCUMENTATION: Final[Mapping[str, dict[str, Any]]] = {
     "POST /v1/render": {
         "summary": "Make an avatar speak: a sound file in, a video out.",
         "description": "The video comes while it is made, and plays while it comes. Where it "
-        "fails on the way, the connection is broken off.",
+        "fails on the way, the connection is broken off; why, and what was passed over in the "
+        "sound, is told at /v1/renders/{request_id}.",
         "responses": responses(
             {"video/mp4": {"schema": BINARY}, "video/webm": {"schema": BINARY}},
             (404, *BODY),
@@ -133,6 +134,52 @@ DOCUMENTATION: Final[Mapping[str, dict[str, Any]]] = {
                 "description": "WAV, FLAC, MP3, M4A, Ogg, WebM and whatever else FFmpeg reads.",
                 "content": {kind: {"schema": BINARY} for kind in _SOUND},
             },
+        },
+    },
+    "GET /v1/renders/{request_id}": {
+        "summary": "Tell what became of a video that was asked for.",
+        "description": "Of the last 1,000 that have begun, to who asked for them. A video that "
+        "is done has `pictures`, `duration_s`, `next_frame` (the `start_frame` of one that is to "
+        "go on without a jump) and `warnings`: what was wrong with the sound and was passed over, "
+        "a sentence each. One that failed has `error`.",
+        "responses": responses(
+            json_of(
+                fields(
+                    state={"type": "string", "enum": ["running", "done", "failed"]},
+                    avatar=TEXT,
+                    optional={
+                        "pictures": WHOLE,
+                        "duration_s": {"type": "number"},
+                        "next_frame": WHOLE,
+                        "warnings": {"type": "array", "items": TEXT},
+                        "error": TEXT,
+                    },
+                ),
+                {
+                    "state": "done",
+                    "avatar": "demo",
+                    "pictures": 371,
+                    "duration_s": 14.84,
+                    "next_frame": 227,
+                    "warnings": [],
+                },
+            ),
+            (404, *ADMITTED),
+            said={
+                404: "No video of yours that has begun is known by that request's id; the last "
+                "1000 are."
+            },
+        ),
+        "openapi_extra": {
+            "parameters": [
+                parameter(
+                    "request_id",
+                    TEXT,
+                    "X-Request-Id of the answer that is the video.",
+                    where="path",
+                    example="9af59284478a464dbc85604f0c6908a3",
+                )
+            ]
         },
     },
     "GET /v1/avatars": {

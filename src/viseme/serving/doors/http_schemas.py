@@ -105,7 +105,7 @@ _ERRORS: Final[Mapping[int, tuple[str, str, Schema]]] = {
         _TOKEN_HEADER,
     ),
     404: (
-        "There is no such avatar.",
+        "What was named is not there.",
         "There is no avatar 'clara' here; there are: demo.",
         {},
     ),
