@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from viseme.avatar import Box, Geometry
 from viseme.avatar.geometry import Overlap
-from viseme.avatar.planes import Pixels, Planes, size_of
+from viseme.avatar.planes import Area, Pixels, Planes, size_of
 
 __all__ = ["Composer", "compose", "compose_planes"]
 
@@ -99,7 +99,7 @@ class Composer:
         rows, cols = overlap.frame
         area = _even(rows), _even(cols)
         within = _counted_from(rows, area[0].start), _counted_from(cols, area[1].start)
-        picture = frame.bgr(area)
+        picture = frame.bgr(area) if feather > 0 else _rim_of(frame, area, within)
         self._paste(picture[within], box, overlap, crop, prediction, feather)
         composed = frame.copy()
         composed.paint(picture, area, within)
@@ -198,6 +198,30 @@ def _composer(geometry: Geometry) -> Composer:
     if composer is None:
         composer = composers[geometry] = Composer(geometry)
     return composer
+
+
+def _rim_of(frame: Planes, area: Area, within: Area) -> NDArray[np.uint8]:
+    """Convert what of an area lies around a part of it; what is in that part is of no meaning.
+
+    Args:
+        frame: where.
+        area: rows and columns of the frame.
+        within: the part, counted from the area's corner.
+    """
+    rows, cols = area
+    height, width = rows.stop - rows.start, cols.stop - cols.start
+    picture = np.empty((height, width, 3), np.uint8)
+    inner_rows, inner_cols = within
+    for strip in (
+        (slice(0, inner_rows.start), slice(0, width)),
+        (slice(inner_rows.stop, height), slice(0, width)),
+        (inner_rows, slice(0, inner_cols.start)),
+        (inner_rows, slice(inner_cols.stop, width)),
+    ):
+        if all(span.stop > span.start for span in strip):
+            shown = _counted_from(strip[0], -rows.start), _counted_from(strip[1], -cols.start)
+            picture[strip] = frame.bgr(shown)
+    return picture
 
 
 def _even(span: slice) -> slice:
