@@ -188,11 +188,14 @@ def test_a_fault_of_ours_is_no_traceback_either(run: CommandLine) -> None:
     assert "\n" not in done.stderr.strip()
 
 
-def test_evaluating_needs_the_training_extra(run: CommandLine) -> None:
+@pytest.mark.parametrize(
+    ("command", "what"), [("evaluate", "Evaluating"), ("distill", "Distilling")]
+)
+def test_the_studio_needs_the_training_extra(run: CommandLine, command: str, what: str) -> None:
     # What an import finds where a library is not installed.
     code = "import sys; sys.modules.update(dict.fromkeys(('torch', 'skia', 'matplotlib'))); "
     done = subprocess.run(
-        [sys.executable, "-c", code + PROGRAM[-1], "evaluate", "tiny", "--out", "docs"],
+        [sys.executable, "-c", code + PROGRAM[-1], command, "tiny", "--out", "docs"],
         cwd=run.folder,
         env=run.environment,
         capture_output=True,
@@ -200,7 +203,7 @@ def test_evaluating_needs_the_training_extra(run: CommandLine) -> None:
         check=False,
     )
     assert done.returncode == 8
-    assert done.stderr.startswith("Error: Evaluating needs the training extra (")
+    assert done.stderr.startswith(f"Error: {what} needs the training extra (")
     assert done.stderr.endswith("); install it: pip install 'viseme[train]'.\n")
 
 
@@ -213,6 +216,23 @@ def test_a_report_that_cannot_be_written(run: CommandLine) -> None:
         "Error: Cannot write 'old.mp4': file exists; choose another place, or another kind of "
         "file.\n"
     )
+
+
+def test_what_cannot_be_distilled(run: CommandLine) -> None:
+    for library in ("torch", "skia"):
+        pytest.importorskip(library, reason="the studio is not installed")
+    done = run("distill", "tiny", "--out", "old.mp4", "--speech", "speech.wav")
+    assert (done.returncode, done.stderr) == (
+        7,
+        "Error: old.mp4 is there already; remove it or choose another folder.\n",
+    )
+    done = run("distill", "tiny", "--out", "new", "--speech", "speech.wav")
+    assert done.returncode == 3
+    assert "Error: There is too little speech to learn from, 1 of 20 pieces; give" in done.stderr
+    done = run("distill", "tiny", "--out", "new", "--speech", "gone.wav")
+    assert done.returncode == 3
+    assert "gone.wav" in done.stderr
+    assert not (run.folder / "new").exists()
 
 
 def test_a_disk_that_fills_up(run: CommandLine) -> None:

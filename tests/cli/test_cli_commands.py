@@ -137,7 +137,9 @@ def test_version(run: CommandLine) -> None:
     assert run("--debug", "--version").stdout == f"viseme {viseme.__version__}\n"
 
 
-@pytest.mark.parametrize("command", [[], ["render"], ["info"], ["avatars"], ["evaluate"]])
+@pytest.mark.parametrize(
+    "command", [[], ["render"], ["info"], ["avatars"], ["evaluate"], ["distill"]]
+)
 def test_every_screen_of_help_fits_80_columns(run: CommandLine, command: list[str]) -> None:
     done = run(*command, "--help")
     assert done.returncode == 0

@@ -11,7 +11,13 @@ torch = pytest.importorskip("torch", reason="the studio is not installed")
 
 from viseme.engine import AudioEncoder, Inferencer  # noqa: E402
 from viseme.studio.export import export  # noqa: E402
-from viseme.studio.hearing_nets import ConvOverTime, Throats, TimeEncoderNet  # noqa: E402
+from viseme.studio.hearing_nets import (  # noqa: E402
+    ConvOverTime,
+    NarrowedWindow,
+    Throats,
+    TimeEncoderNet,
+    WholeConv,
+)
 from viseme.studio.mouth import POSE_CHANNELS  # noqa: E402
 from viseme.studio.networks import (  # noqa: E402
     FULL_LADDER,
@@ -32,7 +38,9 @@ DENSE = NetworkConfig(
     encoder_over_time=True,
     encoder_throats=(0.9, 1.0, 1.2),
 )
-POSED = replace(DENSE, generator=replace(DENSE.generator, whole_window=False, posed=True))
+POSED = replace(
+    DENSE, generator=replace(DENSE.generator, whole_window=False, posed=True, window_rank=6)
+)
 
 
 def parameters(net: GeneratorNet) -> float:
@@ -56,9 +64,10 @@ def test_unfolded_generators_are_as_large_as_the_familys(
         GeneratorConfig(ladder=(4, 4, 6, 8), fold=4, gate=True),
         GeneratorConfig(ladder=(4, 4, 6, 8), size=160),
         GeneratorConfig(ladder=(4, 4, 6, 8), fold=4, whole_window=True),
+        GeneratorConfig(ladder=(4, 4, 6, 8), fold=4, whole_window=True, window_rank=6),
         GeneratorConfig(ladder=(4, 4, 6, 8), fold=4, posed=True),
     ],
-    ids=["plain", "fold 2", "fold 4 with gate", "160", "whole window", "posed"],
+    ids=["plain", "fold 2", "fold 4 with gate", "160", "whole window", "narrowed", "posed"],
 )
 def test_a_generator_gives_a_picture_in_range(config: GeneratorConfig) -> None:
     net = GeneratorNet(config).eval()
@@ -66,6 +75,16 @@ def test_a_generator_gives_a_picture_in_range(config: GeneratorConfig) -> None:
         out = net(torch.rand(2, 6, config.size, config.size), torch.randn(2, 32, 16, 16))
     assert out.shape == (2, 3, config.size, config.size)
     assert 0 <= out.min() <= out.max() <= 1
+
+
+def test_a_narrowed_window_is_read_like_a_whole_one_of_that_rank() -> None:
+    narrowed = NarrowedWindow(rank=5, outputs=7)
+    whole = WholeConv(32, 7, 16, bias=False)
+    window = torch.randn(3, 32, 16, 16)
+    with torch.no_grad():
+        each = narrowed.read.weight.view(7, 16, 5) @ narrowed.narrow.weight
+        whole.weight.copy_(each.reshape(whole.weight.shape))
+        torch.testing.assert_close(narrowed(window), whole(window), rtol=1e-4, atol=1e-5)
 
 
 def test_a_fold_that_misses_the_bottleneck_is_refused() -> None:

@@ -116,6 +116,45 @@ def lamp(path: Path, size: int = 320, level: float = 1.5) -> Path:
     return _write_generator(path, nodes, constants, size=size, batch=None)
 
 
+def lamp_in_a_face(
+    path: Path, lit: tuple[tuple[int, int], tuple[int, int]], size: int = 320
+) -> Path:
+    """Write a generator that paints a part of the face, the brighter the louder it is.
+
+    It hears what :func:`lamp` does. ``lit`` is rows and columns of the part.
+    """
+    own = 8 * 512
+    (top, bottom), (left, right) = lit
+    part = np.zeros((1, 1, size, size), np.float32)
+    part[..., top:bottom, left:right] = 1
+    constants: dict[str, NDArray[Any]] = {
+        "flat": np.array([0, -1], np.int64),
+        "first": np.array([own], np.int64),
+        "last": np.array([own + 1], np.int64),
+        "level": np.array(-2, np.float32),
+        "steepness": np.array(0.25, np.float32),
+        "zero": np.array(0, np.float32),
+        "one": np.array(1, np.float32),
+        "pixel": np.array([0, 1, 1, 1], np.int64),
+        "part": part,
+        "rest": 1 - part,
+        **_slice_bounds(3),
+    }
+    nodes = [
+        helper.make_node("Reshape", ["audio", "flat"], ["values"]),
+        helper.make_node("Slice", ["values", "first", "last", "axis"], ["loudness"]),
+        helper.make_node("Sub", ["loudness", "level"], ["above"]),
+        helper.make_node("Mul", ["above", "steepness"], ["steep"]),
+        helper.make_node("Clip", ["steep", "zero", "one"], ["light"]),
+        helper.make_node("Reshape", ["light", "pixel"], ["lit"]),
+        helper.make_node("Mul", ["lit", "part"], ["painted"]),
+        helper.make_node("Slice", ["input", "start", "stop", "axis"], ["face"]),
+        helper.make_node("Mul", ["face", "rest"], ["left"]),
+        helper.make_node("Add", ["left", "painted"], ["output"]),
+    ]
+    return _write_generator(path, nodes, constants, size=size, batch=None)
+
+
 def lamp_encoder(path: Path, column: int = 5) -> Path:
     """Write an audio encoder that gives the loudest bin of one of its 16 mel frames, and zeros."""
     constants: dict[str, NDArray[Any]] = {

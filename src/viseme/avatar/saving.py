@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from viseme.avatar.bundle import digest
+from viseme.avatar.bundle import Avatar, digest
 from viseme.avatar.geometry import FAMILY_328, Box, Geometry
 from viseme.avatar.manifest import FORMAT_VERSION, MANIFEST_NAME, parse_manifest, read_boxes
 from viseme.errors import AvatarError, OutputError
 
-__all__ = ["About", "FrameFormat", "save_bundle"]
+__all__ = ["About", "FrameFormat", "save_bundle", "save_variant"]
 
 _RATE_HZ: Final = 25
 _BOXES_NAME = "boxes.json"
@@ -88,8 +88,7 @@ def save_bundle(
         AvatarError: a network is missing, or what was given makes no valid avatar.
     """
     target = Path(folder)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise OutputError(f"{target} is there already; remove it or choose another folder.")
+    _check_free(target)
     for path in (Path(generator), Path(audio_encoder)):
         if not path.is_file():
             raise AvatarError(f"The network {path} is missing; an avatar needs it.")
@@ -118,6 +117,49 @@ def save_bundle(
         read_boxes(work / _BOXES_NAME, manifest.size, manifest.frame_count)
         (work / MANIFEST_NAME).write_bytes(data)
     return target
+
+
+def save_variant(
+    avatar: Avatar,
+    folder: str | Path,
+    *,
+    generator: str | Path,
+    recipe: Mapping[str, JsonValue],
+) -> Path:
+    """Write a bundle that differs from another one by its generator.
+
+    Args:
+        avatar: the other one.
+        folder: where to; must not exist, or be empty. It appears whole or not at all.
+        generator: the ONNX file to copy in.
+        recipe: how it was made; takes the place of the other's.
+
+    Returns:
+        The folder.
+
+    Raises:
+        OutputError: it cannot be written, or is there already.
+    """
+    target = Path(folder)
+    _check_free(target)
+    files = avatar.manifest.files
+    with _appearing_whole(target) as work:
+        for role, name in files:
+            place = work / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            source = Path(generator) if role == "generator" else avatar.folder / name
+            (shutil.copytree if source.is_dir() else shutil.copyfile)(source, place)
+        told = avatar.manifest.model_dump(mode="json")
+        told["sha256"]["generator"] = digest(work / files.generator)
+        data = json.dumps({**told, "recipe": recipe}, indent=2, ensure_ascii=False).encode() + b"\n"
+        parse_manifest(data)  # what is written must be what loading accepts
+        (work / MANIFEST_NAME).write_bytes(data)
+    return target
+
+
+def _check_free(target: Path) -> None:
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise OutputError(f"{target} is there already; remove it or choose another folder.")
 
 
 @contextmanager

@@ -254,6 +254,60 @@ def evaluate(
 
 
 @app.command()
+def distill(  # noqa: PLR0913 - one for each option, put together in DistillCommand at once
+    avatar: Annotated[
+        str,
+        typer.Argument(metavar="AVATAR", help="Its name or folder.", autocompletion=avatar_names),
+    ],
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The new avatar's folder.")],
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="ONNX", help="The network to learn from, if not the avatar's own."),
+    ] = None,
+    speech: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--speech", help="Sound to learn from, some minutes; again for more. Else flite speaks."
+        ),
+    ] = None,
+    lessons: Annotated[
+        int, typer.Option(min=100, help="Pictures to ask the network for; 340 KB of disk each.")
+    ] = 2000,
+    steps: Annotated[int, typer.Option(min=100, help="Of training; 4 a second or so.")] = 4000,
+    work: Annotated[
+        Path | None,
+        typer.Option(help="Where lessons and checkpoints are kept, to go on from; beside OUT."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another one learns something else.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda, for the training.")] = "cpu",
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Teach a small, fast network what AVATAR's network draws.
+
+    A network of the family's full size needs a GPU to be in time; for one
+    avatar a small one can do. What that loses is measured.
+
+    Interrupted, it goes on when it is called again. Needs the training extra.
+    """
+    from viseme.cli.distilling import DistillCommand  # noqa: PLC0415
+
+    command = DistillCommand(
+        avatar=avatar,
+        out=out,
+        model=model,
+        speech=speech or (),
+        work=work,
+        lessons=lessons,
+        steps=steps,
+        seed=seed,
+        device=device,
+    )
+    command.run(as_json=as_json)
+
+
+@app.command()
 def serve(  # noqa: PLR0913 - one for each option, put together in a configuration at once
     *,
     config: Annotated[

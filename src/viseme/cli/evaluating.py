@@ -1,9 +1,8 @@
-"""The command line's door to the studio, which is there only where its extra is installed."""
+"""`viseme evaluate`: how well an avatar speaks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from viseme.audio import SAMPLE_RATE_HZ, Latency, lookahead_samples
 from viseme.avatar import load_avatar
 from viseme.cli.outcome import say, show_json
 from viseme.cli.screens import table
-from viseme.errors import MissingExtraError
+from viseme.cli.studio import studio_module
 from viseme.video.target import output_errors
 
 __all__ = ["evaluate_avatar"]
@@ -28,7 +27,8 @@ def evaluate_avatar(
         MissingExtraError: the studio's libraries are not installed.
         OutputError: the report cannot be written.
     """
-    evaluation, report = _studio("evaluation"), _studio("report") if out else None
+    evaluation = studio_module("evaluation", "Evaluating")
+    report = studio_module("report", "Evaluating") if out else None
     if out:  # before minutes of work
         with output_errors(out):
             out.mkdir(parents=True, exist_ok=True)
@@ -76,13 +76,3 @@ def _figures(result: Any) -> dict[str, Any]:
 
 def _waits_ms(latency: Latency) -> float:
     return 1000 * lookahead_samples(SAMPLE_RATE_HZ, latency) / SAMPLE_RATE_HZ
-
-
-def _studio(module: str) -> Any:
-    try:
-        return import_module(f"viseme.studio.{module}")
-    except ImportError as error:
-        raise MissingExtraError(
-            f"Evaluating needs the training extra ({error}); install it: "
-            "pip install 'viseme[train]'."
-        ) from error

@@ -8,7 +8,7 @@ room cuts them: frame ``i`` hears the padded features ``[i - 8, i + 8)``, so ``n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -73,6 +73,9 @@ class Batch:
     """``[N * P, 8]``, the poses of these, or ``[0]`` where they are not known."""
     mouth: NDArray[np.float32]
     """``[N * P, 1, S, S]``, 1 in the mouth's region, fading to 0 around it."""
+    windows: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
+    """``[N * P, 32, 16, 16]``, what these hear, or ``[0]`` where that is made of the patches or of
+    the poses."""
 
 
 class Source(Protocol):

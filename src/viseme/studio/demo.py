@@ -36,6 +36,7 @@ RECIPE = TrainingOptions(
             fold=4,
             up_expand=1,
             posed=True,
+            window_rank=64,
             gate=True,
             drawn=((64, 288), (32, 288)),  # mouth, jaw and throat, with the box's sway
         ),

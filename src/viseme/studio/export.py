@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from viseme.engine import AudioEncoder, Inferencer
-from viseme.studio.networks import LipSyncNet
+from viseme.studio.networks import GeneratorNet, LipSyncNet
 
-__all__ = ["export"]
+__all__ = ["export", "export_generator"]
 
 Array: TypeAlias = NDArray[np.float32]
 
@@ -46,18 +46,20 @@ def export(net: LipSyncNet, generator: Path, audio_encoder: Path) -> None:
     RuntimeError
         when a written file's output strays from PyTorch's by more than `TOLERANCE`.
     """
-    config = net.config.generator
-    visual = torch.rand(2, 6, config.size, config.size)
-    audio = torch.randn(2, *config.audio_shape)
+    export_generator(net.generator, generator)
     mel = torch.randn(2, 1, 80, 16)
-    pictures = _write(net.generator, (visual, audio), ["input", "audio"], generator)
     features = _write(net.encoder, (mel,), ["mel"], audio_encoder)
-    with (
-        Inferencer(generator, backend="onnxruntime") as infer,
-        AudioEncoder(audio_encoder, backend="onnxruntime") as encode,
-    ):
-        _compare(generator, infer.infer_batch(visual.numpy(), audio.numpy()), pictures)
+    with AudioEncoder(audio_encoder, backend="onnxruntime") as encode:
         _compare(audio_encoder, encode(mel.numpy()), features)
+
+
+def export_generator(net: GeneratorNet, path: Path) -> None:
+    """Write a generator and check the file against PyTorch; see `export`."""
+    visual = torch.rand(2, 6, net.config.size, net.config.size)
+    audio = torch.randn(2, *net.config.audio_shape)
+    pictures = _write(net, (visual, audio), ["input", "audio"], path)
+    with Inferencer(path, backend="onnxruntime") as infer:
+        _compare(path, infer.infer_batch(visual.numpy(), audio.numpy()), pictures)
 
 
 def _write(module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], path: Path) -> Array:

@@ -17,6 +17,7 @@ from viseme.audio import FEATURE_SIZE
 from viseme.audio.features import PATCH_FRAMES
 from viseme.audio.mel import mel_centres_hz
 from viseme.audio.units import MEL_BINS
+from viseme.audio.windows import WINDOW_FEATURES
 from viseme.studio.blocks import InvertedResidual, conv
 from viseme.studio.mouth import POSE_CHANNELS
 from viseme.studio.speech.throat import warped
@@ -59,14 +60,22 @@ class WholeWindow(nn.Module):
 
     The rows and columns of a window are no place in any picture, so it is read as a whole, and what
     was heard is the same all over the bottleneck.
+
+    Args:
+        shape: of a window.
+        ladder: that of the generator.
+        rank: to how many numbers each feature is brought first, the same way all over the window;
+            0 reads them as they are.
     """
 
-    def __init__(self, shape: tuple[int, int, int], ladder: tuple[int, ...]) -> None:
+    def __init__(self, shape: tuple[int, int, int], ladder: tuple[int, ...], rank: int = 0) -> None:
         super().__init__()
         channels, side, _ = shape
         top = ladder[-1]
         self.body = nn.Sequential(
-            WholeConv(channels, 2 * top, side, bias=False),
+            NarrowedWindow(rank, 2 * top)
+            if rank
+            else WholeConv(channels, 2 * top, side, bias=False),
             nn.BatchNorm2d(2 * top),
             nn.ReLU(inplace=True),
             *conv(2 * top, top, 1),
@@ -89,12 +98,32 @@ class WholeConv(nn.Conv2d):
         return read[:, :, None, None]
 
 
-class PosedWindow(nn.Module):
-    """From one window ``[B, 32, 16, 16]`` to the pose of a mouth ``[B, 8]``."""
+class NarrowedWindow(nn.Module):
+    """From one window ``[B, 32, 16, 16]``, sixteen features of 512, to ``[B, C, 1, 1]``.
 
-    def __init__(self, shape: tuple[int, int, int], ladder: tuple[int, ...]) -> None:
+    Reading a window as it is takes a product with C x 8192 weights for each frame, and what that
+    costs is to get them from memory. Features have far fewer dimensions than numbers.
+    """
+
+    def __init__(self, rank: int, outputs: int) -> None:
         super().__init__()
-        self.body = WholeWindow(shape, ladder)
+        self.narrow = nn.Linear(FEATURE_SIZE, rank, bias=False)
+        self.read = nn.Linear(WINDOW_FEATURES * rank, outputs, bias=False)
+
+    def forward(self, window: Tensor) -> Tensor:
+        features = window.reshape(-1, WINDOW_FEATURES, FEATURE_SIZE)
+        return cast(Tensor, self.read(self.narrow(features).flatten(1)))[:, :, None, None]
+
+
+class PosedWindow(nn.Module):
+    """From one window ``[B, 32, 16, 16]`` to the pose of a mouth ``[B, 8]``.
+
+    The arguments are those of `WholeWindow`.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], ladder: tuple[int, ...], rank: int = 0) -> None:
+        super().__init__()
+        self.body = WholeWindow(shape, ladder, rank)
         # What no single number carries alone is heard in other voices too.
         self.drop = nn.Dropout(DROPOUT)
         self.read = nn.Linear(ladder[-1], len(POSE_CHANNELS))

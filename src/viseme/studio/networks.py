@@ -38,7 +38,14 @@ from viseme.studio.hearing_nets import (
 from viseme.studio.mouth import POSE_CHANNELS, POSE_LOWEST
 from viseme.studio.speech.phones import PHONES
 
-__all__ = ["GeneratorConfig", "GeneratorNet", "LipSyncNet", "NetworkConfig", "closed_lips"]
+__all__ = [
+    "Area",
+    "GeneratorConfig",
+    "GeneratorNet",
+    "LipSyncNet",
+    "NetworkConfig",
+    "closed_lips",
+]
 
 FULL_LADDER = (32, 64, 128, 256, 512)
 MOBILE_LADDER = (16, 32, 64, 128, 256)
@@ -69,6 +76,9 @@ class GeneratorConfig:
     posed: bool = False
     """Whether a window is read, as a whole, to a mouth's pose, which is all that the picture
     follows."""
+    window_rank: int = 0
+    """Where a window is read as a whole: to how many numbers each of its features is brought
+    first; 0 reads them as they are."""
     gate: bool = False
     """Whether a fourth output channel blends the drawn pixels with the reference's."""
     drawn: Area | None = None
@@ -196,6 +206,15 @@ class PlacedPose(nn.Module):
         return cast(Tensor, self.body(pose))[:, :, None, None]
 
 
+def _audio_branch(config: GeneratorConfig) -> nn.Module:
+    """Return what reads a window."""
+    if config.posed:
+        return PosedWindow(config.audio_shape, config.ladder, config.window_rank)
+    if config.whole_window:
+        return WholeWindow(config.audio_shape, config.ladder, config.window_rank)
+    return AudioBranch(config.audio_shape, config.ladder)
+
+
 class GeneratorNet(nn.Module):
     """``(visual [B, 6, S, S], audio [B, 32, 16, 16]) -> [B, 3, S, S]``, all 0..1 but the audio."""
 
@@ -212,8 +231,7 @@ class GeneratorNet(nn.Module):
             InvertedResidual(ladder[0], ladder[0]),
         )
         self.downs = nn.ModuleList(double(a, b, stride=2) for a, b in pairwise(ladder))
-        branch: type[nn.Module] = WholeWindow if config.whole_window else AudioBranch
-        self.audio = (PosedWindow if config.posed else branch)(config.audio_shape, config.ladder)
+        self.audio = _audio_branch(config)
         if config.posed:
             self.place = PlacedPose(ladder[-1])
         fused = config.ladder[-2]

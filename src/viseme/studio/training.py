@@ -202,7 +202,8 @@ class Trainer:
     def _losses(self, batch: Tensors) -> dict[str, Tensor]:
         phase = self.options.phase_at(self.step)[0]
         move = {name: value.to(self.device) for name, value in batch.items()}
-        if phase.hearing_rests and self.options.network.generator.posed:
+        from_poses = phase.hearing_rests and self.options.network.generator.posed
+        if from_poses or move["windows"].numel():
             return self._drawing_losses(move)
         visual = move["visual"].float().div(255).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
@@ -219,14 +220,16 @@ class Trainer:
         return losses
 
     def _drawing_losses(self, move: Tensors) -> dict[str, Tensor]:
-        """Draw from the true poses, and compare no more than what is drawn."""
+        """Draw from true poses or given windows, and compare no more than what is drawn."""
         generator = self.net.generator
         rows, columns = generator.config.area
         visual = move["visual"][..., rows, columns].float().div(255)
         visual = visual.contiguous(memory_format=torch.channels_last)
         target = move["target"][..., rows, columns].float().div(255)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            pictures, gate = generator.draw(visual, move["shown"])
+            windows = move["windows"]
+            heard = generator.audio(windows) if windows.numel() else move["shown"]
+            pictures, gate = generator.draw(visual, heard)
         mouth = move["mouth"][..., rows, columns]
         losses = {"picture": picture_loss(pictures.float(), target, mouth)}
         if gate is not None:

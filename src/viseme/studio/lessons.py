@@ -1,0 +1,162 @@
+"""What a teacher shows: faces, windows of speech, and the pictures that a network makes of them.
+
+A teacher is slow, so a lesson is made once. Lessons are kept in files of some dozens, each of them
+whole or absent: what was interrupted goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viseme.audio import Samples, mel_spectrogram, windows
+from viseme.audio.features import Encode, features
+from viseme.audio.windows import WINDOW_SHAPE
+from viseme.avatar import Avatar, Geometry, crop_face, visual_input
+from viseme.engine import Inferencer
+from viseme.errors import InputError
+from viseme.studio.batches import planes
+
+__all__ = ["Faces", "Lesson", "Lessons", "Teacher"]
+
+LESSONS_IN_A_FILE: Final = 50
+WINDOWS_OF_A_SPEECH: Final = 5
+"""In a row of choosing: one speech is heard whole for these."""
+FACES_MAX: Final = 300
+"""Of an avatar's frames, that are learned from; 92 MB at 320 x 320."""
+
+
+class Lesson(NamedTuple):
+    """One picture of the teacher, and what it was made of."""
+
+    face: NDArray[np.uint8]
+    """``[3, S, S]``, B, G, R: the inner square of the crop."""
+    window: NDArray[np.float32]
+    """``[32, 16, 16]``"""
+    picture: NDArray[np.uint8]
+    """``[3, S, S]``"""
+
+
+class Faces(NamedTuple):
+    """The faces of an avatar as a network sees them."""
+
+    crops: NDArray[np.uint8]
+    """``[F, crop, crop, 3]``"""
+    geometry: Geometry
+
+    @classmethod
+    def of(cls, avatar: Avatar) -> Faces:
+        """Cut them out of frames all over the avatar's video, `FACES_MAX` at most."""
+        count = min(FACES_MAX, avatar.frame_count)
+        numbers = np.linspace(0, avatar.frame_count - 1, count).round().astype(int)
+        crops = [crop_face(avatar.pixels(i), avatar.box(i), avatar.geometry) for i in numbers]
+        return cls(np.stack(crops), avatar.geometry)
+
+    def planes(self, number: int) -> NDArray[np.uint8]:
+        """Return one as a lesson has it."""
+        return planes(self.crops[number], self.geometry)
+
+    def visual(self, numbers: NDArray[np.int_]) -> NDArray[np.float32]:
+        """Return some as a network takes them: ``[B, 6, S, S]``, 0..1."""
+        return np.stack([visual_input(self.crops[i], self.geometry) for i in numbers])
+
+
+class Lessons(Sequence[Lesson]):
+    """Lessons on disk, read as they are asked for.
+
+    Args:
+        files: those of `Teacher.lessons`, in order.
+        faces: whose lessons they are.
+        count: how many of them; the last file may hold more.
+    """
+
+    def __init__(self, files: Sequence[Path], faces: Faces, count: int) -> None:
+        self._files = [np.load(path, mmap_mode="r") for path in files]
+        self._faces = faces
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        if not 0 <= index < self._count:
+            raise IndexError(f"lesson {index} of {self._count}")
+        entry = self._files[index // LESSONS_IN_A_FILE][index % LESSONS_IN_A_FILE]
+        return Lesson(self._faces.planes(int(entry["face"])), entry["window"], entry["picture"])
+
+
+class Teacher:
+    """A generator that is asked what it would draw.
+
+    Args:
+        network: asked.
+        encode: hears the speech, as the avatar does.
+        faces: which it is shown.
+    """
+
+    def __init__(self, network: Inferencer, encode: Encode, faces: Faces) -> None:
+        self._network = network
+        self._encode = encode
+        self._faces = faces
+
+    def lessons(
+        self,
+        folder: Path,
+        speeches: Sequence[Samples],
+        count: int,
+        *,
+        seed: int,
+        on_progress: Callable[[int], None] = lambda made: None,
+    ) -> Lessons:
+        """Make lessons, or take those that are there already.
+
+        Args:
+            folder: where they are kept, and nothing else; one for each teacher, seed and speech.
+            speeches: pieces of speech, 16 kHz mono.
+            count: how many there are to be.
+            seed: with a file's number, decides everything about its lessons.
+            on_progress: told how many there are by now.
+
+        Raises:
+            InputError: there is no speech.
+            OSError: the folder cannot be written.
+        """
+        if not speeches:
+            raise InputError("There is no speech to learn from; give some more of it.")
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = [
+            folder / f"lessons-{number:04}.npy" for number in range(-(-count // LESSONS_IN_A_FILE))
+        ]
+        for number, path in enumerate(paths):
+            if not path.exists():
+                made = self._make(speeches, np.random.default_rng([seed, number]))
+                unfinished = path.with_suffix(".part")
+                with unfinished.open("wb") as file:
+                    np.save(file, made)
+                unfinished.replace(path)
+            on_progress(min(count, (number + 1) * LESSONS_IN_A_FILE))
+        return Lessons(paths, self._faces, count)
+
+    def _make(self, speeches: Sequence[Samples], rng: np.random.Generator) -> NDArray[Any]:
+        size = self._faces.geometry.inner
+        lessons = np.empty(
+            LESSONS_IN_A_FILE,
+            [("face", "<i4"), ("window", "<f4", WINDOW_SHAPE), ("picture", "u1", (3, size, size))],
+        )
+        for first in range(0, LESSONS_IN_A_FILE, WINDOWS_OF_A_SPEECH):
+            some = lessons[first : first + WINDOWS_OF_A_SPEECH]
+            heard = self._windows(speeches[int(rng.integers(len(speeches)))])
+            some["face"] = rng.integers(len(self._faces.crops), size=len(some))
+            some["window"] = heard[rng.integers(len(heard), size=len(some))]
+            drawn = self._network.infer_batch(self._faces.visual(some["face"]), some["window"])
+            some["picture"] = np.clip(drawn * np.float32(255), 0, 255).round()
+        return lessons
+
+    def _windows(self, speech: Samples) -> NDArray[np.float32]:
+        return windows(features(mel_spectrogram(speech), self._encode))
