@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,13 @@ from viseme.avatar import Avatar, Geometry, crop_face, visual_input
 from viseme.engine import Inferencer
 from viseme.errors import InputError
 from viseme.studio.batches import planes
+from viseme.video.target import output_errors
 
 __all__ = ["Faces", "Lesson", "Lessons", "Teacher"]
 
 LESSONS_IN_A_FILE: Final = 50
 WINDOWS_OF_A_SPEECH: Final = 5
-"""In a row of choosing: one speech is heard whole for these."""
+"""How many a speech gives that has been heard for them."""
 FACES_MAX: Final = 300
 """Of an avatar's frames, that are learned from; 92 MB at 320 x 320."""
 
@@ -82,7 +83,11 @@ class Lessons(Sequence[Lesson]):
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> Lesson: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Lesson]: ...
+    def __getitem__(self, index: int | slice) -> Lesson | list[Lesson]:
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
         if not 0 <= index < self._count:
@@ -125,11 +130,12 @@ class Teacher:
 
         Raises:
             InputError: there is no speech.
-            OSError: the folder cannot be written.
+            OutputError: the folder cannot be written.
         """
         if not speeches:
             raise InputError("There is no speech to learn from; give some more of it.")
-        folder.mkdir(parents=True, exist_ok=True)
+        with output_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         paths = [
             folder / f"lessons-{number:04}.npy" for number in range(-(-count // LESSONS_IN_A_FILE))
         ]
@@ -137,9 +143,10 @@ class Teacher:
             if not path.exists():
                 made = self._make(speeches, np.random.default_rng([seed, number]))
                 unfinished = path.with_suffix(".part")
-                with unfinished.open("wb") as file:
-                    np.save(file, made)
-                unfinished.replace(path)
+                with output_errors(path):
+                    with unfinished.open("wb") as file:
+                        np.save(file, made)
+                    unfinished.replace(path)
             on_progress(min(count, (number + 1) * LESSONS_IN_A_FILE))
         return Lessons(paths, self._faces, count)
 
