@@ -167,6 +167,7 @@ def test_the_description_is_whole_and_loads_nothing(service: Service) -> None:
         "post /batch",
         "get /health",
         "post /v1/render",
+        "get /v1/renders/{request_id}",
         "get /v1/avatars",
         "get /v1/avatars/{name}",
         "get /v1/avatars/{name}/poster",
