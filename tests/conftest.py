@@ -15,6 +15,11 @@ from viseme.engine import Inferencer
 # some of them abort it. None of ours uses gRPC between fork and exec.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
+# Side by side, a test has one core: trainings with threads for all of them take many times as long,
+# since those wait for each other in a loop.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 LAST_STEPS_S = 10.0
 
 

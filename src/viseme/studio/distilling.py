@@ -231,6 +231,7 @@ def training_options(area: Area, options: DistillOptions) -> TrainingOptions:
             Phase("as in use", finer, shape, (8e-4, 1e-5), norms_rest=True),
         ),
         warm_up_steps=min(100, options.steps // 20),
+        workers=0,  # to read a lesson takes no time
         seed=options.seed,
         device=options.device,
     )
