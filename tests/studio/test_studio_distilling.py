@@ -55,7 +55,7 @@ def opened(folder: Path, generator: Path) -> Iterator[Avatar]:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make little of everything, so that it takes seconds."""
     monkeypatch.setattr(distilling, "LADDER", (8, 8, 8, 8))
-    monkeypatch.setattr(distilling, "PICTURES", 4)
+    monkeypatch.setattr(distilling, "PICTURES", 2)
     monkeypatch.setattr(distilling, "TESTED", 20)
     monkeypatch.setattr(lessons, "LESSONS_IN_A_FILE", 20)
 
@@ -110,7 +110,7 @@ def test_what_is_learned_takes_the_teachers_place(
 
 
 def test_it_goes_on_where_it_was(teacher_avatar: Avatar, tmp_path: Path) -> None:
-    work, few = tmp_path / "work", DistillOptions(lessons=40, steps=100)
+    work, few = tmp_path / "work", DistillOptions(lessons=40, steps=20)
     first = distill(teacher_avatar, tmp_path / "first", speeches=speeches(), work=work, options=few)
     kept = sorted((work / "taught").iterdir())
     assert len(kept) == 2
@@ -129,7 +129,7 @@ def test_it_goes_on_where_it_was(teacher_avatar: Avatar, tmp_path: Path) -> None
             tmp_path / "other",
             speeches=speeches(),
             work=work,
-            options=DistillOptions(lessons=40, steps=100, seed=1),
+            options=DistillOptions(lessons=40, steps=20, seed=1),
         )
     (work / "purpose.json").write_text("{")
     with pytest.raises(InputError, match="holds what was made with another teacher; choose"):
