@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from viseme.allocator import RENDER_ARENAS, settle_allocator
 from viseme.avatar import Avatar, load_avatar
 from viseme.bench.material import Material, make_material
 from viseme.bench.plain import PlainReference, encode_plainly
@@ -193,8 +194,16 @@ class _Film(Work):
         self.options = RenderOptions(model=spec.model, backend=spec.backend)
 
 
-class _Frames(_Film):
-    """Sound to composed frames, through the pipeline."""
+class _OurFilm(_Film):
+    """What the pipeline makes of it, in a process that is settled as that of `viseme render` is."""
+
+    def __init__(self, spec: Spec, avatar: Avatar, stack: ExitStack) -> None:
+        super().__init__(spec, avatar, stack)
+        settle_allocator(arenas=RENDER_ARENAS)
+
+
+class _Frames(_OurFilm):
+    """Sound to composed frames."""
 
     def __init__(self, spec: Spec, avatar: Avatar, stack: ExitStack) -> None:
         super().__init__(spec, avatar, stack)
@@ -206,7 +215,7 @@ class _Frames(_Film):
             return sum(1 for _ in self._renderer.frames(source.samples()))
 
 
-class _Mp4(_Film):
+class _Mp4(_OurFilm):
     """Sound to MP4, as `viseme render` does it, opening and warming up included."""
 
     backend = ""
