@@ -8,7 +8,6 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import av
 import numpy as np
@@ -119,11 +118,12 @@ def test_nobody_is_told_of_the_clips_of_others(folders: list[Path]) -> None:
 def test_the_oldest_clips_are_forgotten() -> None:
     notes = RenderNotes(kept=2)
     for name in ("first", "second", "first", "third"):
-        call = Mock(request_id=name)
-        call.visit.caller = None
-        with notes.of(call, "anna") as note:
+        with notes.of(None, name, "anna") as note:
             note.done(ClipSummary(1, 0.04, 1, ()))
-    assert [name for _, name in notes._notes] == ["first", "third"]
+    assert notes.find(None, "second") is None
+    for kept in ("first", "third"):
+        assert notes.find(None, kept) is not None
+        assert notes.find("berta", kept) is None
 
 
 class HeldBackend:

@@ -87,6 +87,11 @@ def test_a_narrowed_window_is_read_like_a_whole_one_of_that_rank() -> None:
         torch.testing.assert_close(narrowed(window), whole(window), rtol=1e-4, atol=1e-5)
 
 
+def test_a_window_that_is_no_whole_is_not_narrowed() -> None:
+    with pytest.raises(ValueError, match="narrowed with whole_window, or with posed, alone"):
+        GeneratorConfig(window_rank=64)
+
+
 def test_a_fold_that_misses_the_bottleneck_is_refused() -> None:
     with pytest.raises(ValueError, match="a crop of 320 folded by 3 cannot reach 10 x 10"):
         _ = GeneratorConfig(fold=3).downs

@@ -14,11 +14,13 @@ from viseme.avatar import load_avatar
 from viseme.cli.outcome import say, show_json
 from viseme.cli.screens import table
 from viseme.cli.studio import studio_module
-from viseme.errors import InputError, OutputError
+from viseme.errors import OutputError
 
 __all__ = ["DistillCommand"]
 
 _PIECE_S: Final = 8
+_SHORTEST_S: Final = 1
+"""What is left at the end of a file may be too short to hear anything in."""
 _SPOKEN_MINUTES: Final = 15.0
 
 
@@ -81,9 +83,7 @@ class DistillCommand:
         for path in self.speech:
             samples = read(path)
             pieces += [samples[start : start + length] for start in range(0, len(samples), length)]
-        if not pieces:
-            raise InputError("The speech that is given is empty; give some minutes of it.")
-        return pieces
+        return [piece for piece in pieces if len(piece) >= _SHORTEST_S * SAMPLE_RATE_HZ]
 
 
 def _show(result: Any) -> None:

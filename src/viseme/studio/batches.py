@@ -26,6 +26,7 @@ __all__ = [
     "frame_count",
     "patch_times_s",
     "planes",
+    "visual_of",
     "visual_planes",
 ]
 
@@ -137,6 +138,13 @@ def visual_planes(
     A renderer passes the same crop twice. Recorded data must not: its crop shows the very mouth
     that is to be drawn, so there the reference is another frame's.
     """
-    visual = np.concatenate([planes(reference, geometry), planes(masked, geometry)])
-    visual[3:, slice(*geometry.mask_rows), slice(*geometry.mask_cols)] = 0
+    return visual_of(planes(reference, geometry), planes(masked, geometry), geometry)
+
+
+def visual_of(
+    reference: NDArray[np.uint8], masked: NDArray[np.uint8], geometry: Geometry
+) -> NDArray[np.uint8]:
+    """Return the same of planes ``[..., 3, S, S]``: ``[..., 6, S, S]``."""
+    visual = np.concatenate([reference, masked], axis=-3)
+    visual[..., 3:, slice(*geometry.mask_rows), slice(*geometry.mask_cols)] = 0
     return visual

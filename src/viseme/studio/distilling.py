@@ -29,7 +29,7 @@ from viseme.avatar.bundle import digest
 from viseme.avatar.saving import save_variant
 from viseme.engine import AudioEncoder, Inferencer, ModelInfo
 from viseme.errors import InputError, ModelError
-from viseme.studio.batches import Batch, BatchShape
+from viseme.studio.batches import Batch, BatchShape, visual_of
 from viseme.studio.export import export_generator
 from viseme.studio.figures import psnr_db
 from viseme.studio.lessons import Faces, Lesson, Lessons, Teacher
@@ -117,6 +117,7 @@ class TaughtSource:
         rng = np.random.default_rng([self._seed, step])
         numbers = rng.integers(len(self._lessons), size=shape.clips)
         lessons = [self._lessons[int(number)] for number in numbers]
+        faces = np.stack([lesson.face for lesson in lessons])
         size = self._geometry.inner
         nothing = np.empty((shape.clips, 0), np.float32)
         return Batch(
@@ -125,7 +126,7 @@ class TaughtSource:
             phones=nothing.astype(np.int64),
             poses=np.empty(0, np.float32),
             picks=np.zeros((shape.clips, 1), np.int64),
-            visual=_visual(np.stack([lesson.face for lesson in lessons]), self._geometry),
+            visual=visual_of(faces, faces, self._geometry),
             target=np.stack([lesson.picture for lesson in lessons]),
             shown=np.empty(0, np.float32),
             mouth=np.broadcast_to(self._mouth, (shape.clips, 1, size, size)).copy(),
@@ -171,12 +172,12 @@ def distill(
         )
     learned = [speech for i, speech in enumerate(speeches) if i % TESTED_EVERY]
     teacher_file = model or avatar.generator
-    _claim(work, avatar, teacher_file, speeches, options)
     with (
         Inferencer(teacher_file) as network,
         AudioEncoder(avatar.audio_encoder) as encode,
     ):
         _check_fits(network.info, avatar)
+        _claim(work, avatar, teacher_file, speeches, options)
         faces = Faces.of(avatar)
         teacher = Teacher(network, encode, faces)
         tested = teacher.lessons(
@@ -254,13 +255,6 @@ def drawn_area(change: NDArray[np.float32]) -> Area:
     spans = ((int(some[0]) * place, (int(some[-1]) + 1) * place) for some in (rows, columns))
     top, left = spans
     return top, left
-
-
-def _visual(faces: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:
-    """Return what a network sees of faces ``[B, 3, S, S]``: ``[B, 6, S, S]``."""
-    visual = np.concatenate([faces, faces], axis=1)
-    visual[:, 3:, slice(*geometry.mask_rows), slice(*geometry.mask_cols)] = 0
-    return visual
 
 
 def _change(lessons: Sequence[Lesson]) -> NDArray[np.float32]:
@@ -346,7 +340,7 @@ def _compared(
     part = (slice(None), slice(top, bottom), slice(left, right))
     errors, untouched = [], []
     for lesson in lessons:
-        visual = _visual(lesson.face[None], faces.geometry)[0] / np.float32(255)
+        visual = visual_of(lesson.face, lesson.face, faces.geometry) / np.float32(255)
         drawn = np.clip(student.infer(visual, lesson.window) * np.float32(255), 0, 255).round()
         true = lesson.picture[part].astype(np.float32)
         errors.append(np.square(drawn[part] - true).mean())

@@ -90,7 +90,9 @@ class GeneratorConfig:
     audio_shape: tuple[int, int, int] = (32, 16, 16)
 
     def __post_init__(self) -> None:
-        """Refuse an area that cannot be drawn by itself."""
+        """Refuse what the other choices leave no place for."""
+        if self.window_rank and not (self.whole_window or self.posed):
+            raise ValueError("a window is narrowed with whole_window, or with posed, alone")
         if self.drawn is None:
             return
         if not (self.gate and (self.whole_window or self.posed)):

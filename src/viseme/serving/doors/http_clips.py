@@ -64,7 +64,7 @@ class ClipRoute:
         with closing(parts):
             header = as_type(ClipHeader, next(parts))
             call.visit.fields["avatar"] = header.avatar
-            with self._notes.of(call, header.avatar) as note:
+            with self._notes.of(call.visit.caller, call.request_id, header.avatar) as note:
                 call.write(call.begin(200, header.media_type))
                 for part in parts:
                     match part:

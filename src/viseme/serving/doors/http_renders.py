@@ -66,15 +66,15 @@ class RenderNotes:
         self._lock = threading.Lock()
 
     @contextmanager
-    def of(self, call: Call, avatar: str) -> Iterator[RenderNote]:
+    def of(self, caller: str | None, request_id: str, avatar: str) -> Iterator[RenderNote]:
         """Keep the note of a clip that is rendered as long as the `with` statement lasts.
 
         Where a client gives an id to several of its requests, it is that of the last.
         """
         note = RenderNote(avatar)
         with self._lock:
-            self._notes.pop(_key(call, call.request_id), None)
-            self._notes[_key(call, call.request_id)] = note
+            self._notes.pop((caller, request_id), None)
+            self._notes[caller, request_id] = note
             while len(self._notes) > self._kept:
                 self._notes.popitem(last=False)
         try:
@@ -84,22 +84,21 @@ class RenderNotes:
                 note.state, note.error = "failed", _why(error)
             raise
 
+    def find(self, caller: str | None, request_id: str) -> RenderNote | None:
+        """Give the note of a client's clip; None where there is none."""
+        with self._lock:
+            return self._notes.get((caller, request_id))
+
     async def answer(self, call: Call) -> None:
         """Tell a client of one of its clips."""
         with call.visit.admit():
-            request_id = call.path_params["request_id"]
-            with self._lock:
-                note = self._notes.get(_key(call, request_id))
+            note = self.find(call.visit.caller, call.path_params["request_id"])
             if note is None:
                 raise NotThereError(
                     f"No video of yours that has begun is known by that request's id; the last "
                     f"{self._kept} are."
                 )
             await call.answer_json(note.as_json())
-
-
-def _key(call: Call, request_id: str) -> _Key:
-    return call.visit.caller, request_id
 
 
 def _why(error: BaseException) -> str:
