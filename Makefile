@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TORCH := torch==2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-train demo test soak soak-page check avatar evaluate wheel clean
+.PHONY: help install install-train demo test soak soak-page soak-render check avatar evaluate wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,9 @@ soak: install ## ten minutes of clients that come, go, stall and die
 soak-page: install ## an hour of the page at rest and speaking
 	@scripts/system-packages
 	$(BIN)/python -m pytest -m soak -s tests/soak/test_soak_page.py
+
+soak-render: install ## ten hours of sound in one render
+	$(BIN)/python -m pytest -m soak -s tests/soak/test_soak_render.py
 
 check: install-train ## the quick gate: format, lint, types, duplicates, generated files
 	scripts/check

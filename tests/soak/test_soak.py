@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support.memory import resident_mib
 from support.probes import painted_window, window_painter
 from support.server_process import addresses, drain, serving_process
 from support.tiny_avatar import make_avatar
@@ -164,12 +165,6 @@ def says_nothing(crowd: Crowd, rng: random.Random) -> None:
         each.close()
 
 
-def held_mib(pid: int) -> float:
-    """Return what a process has in memory, in MiB."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
 def test_ten_minutes_of_everything(tmp_path: Path) -> None:
     make_avatar(tmp_path / "avatars" / "tiny", generator=window_painter)
     (tmp_path / "viseme.toml").write_text(LIMITS)
@@ -187,7 +182,7 @@ def test_ten_minutes_of_everything(tmp_path: Path) -> None:
         start_s = time.monotonic()
         while (elapsed_s := time.monotonic() - start_s) < SECONDS:
             assert process.poll() is None, "the server has ended"
-            memory.append((elapsed_s, held_mib(process.pid)))
+            memory.append((elapsed_s, resident_mib(process.pid)))
             time.sleep(1)
         crowd.end()
         process.send_signal(signal.SIGTERM)

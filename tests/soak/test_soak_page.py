@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from support.memory import resident_mib
 from support.page_gauge import broken_off, listened, opened, spoken
 from support.server_process import addresses, drain, serving_process
 
@@ -62,14 +63,9 @@ class Watch:
         tabs = [each["id"] for each in processes if each["type"] == "renderer"]
         return {
             "heap": heap / MIB,
-            "tab": max(map(_resident_mib, tabs)),
-            "server": _resident_mib(self._server),
+            "tab": max(map(resident_mib, tabs)),
+            "server": resident_mib(self._server),
         }
-
-
-def _resident_mib(process: int) -> float:
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / MIB
 
 
 @pytest.fixture
