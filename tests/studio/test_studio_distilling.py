@@ -149,6 +149,7 @@ def test_what_cannot_be_learned_from(teacher_avatar: Avatar, tmp_path: Path) -> 
             model=idle,
             options=DistillOptions(lessons=20, steps=100),
         )
+    assert not (tmp_path / "idle" / "taught").exists(), "found out after all lessons"
     small = identity_generator(tmp_path / "small.onnx", 160)
     with pytest.raises(ModelError, match="draws faces of 160 pixels and hears windows of "):
         distill(
@@ -162,6 +163,11 @@ def test_what_cannot_be_learned_from(teacher_avatar: Avatar, tmp_path: Path) -> 
     (tmp_path / "work").write_text("a file")
     with pytest.raises(OutputError, match="Cannot write"):
         distill(teacher_avatar, tmp_path / "new", speeches=speeches(), work=tmp_path / "work")
+    with pytest.raises(OutputError, match="The avatar cannot be written to"):
+        distill(
+            teacher_avatar, tmp_path / "work" / "new", speeches=speeches(), work=tmp_path / "other"
+        )
+    assert not (tmp_path / "other").exists(), "found out after the work"
 
 
 def test_lessons_are_the_teachers_own_and_the_same_each_time(

@@ -23,7 +23,7 @@ from viseme.avatar.geometry import FAMILY_328, Box, Geometry
 from viseme.avatar.manifest import FORMAT_VERSION, MANIFEST_NAME, parse_manifest, read_boxes
 from viseme.errors import AvatarError, OutputError
 
-__all__ = ["About", "FrameFormat", "save_bundle", "save_variant"]
+__all__ = ["About", "FrameFormat", "check_place", "save_bundle", "save_variant"]
 
 _RATE_HZ: Final = 25
 _BOXES_NAME = "boxes.json"
@@ -157,6 +157,19 @@ def save_variant(
     return target
 
 
+def check_place(folder: str | Path) -> None:
+    """Find out whether a bundle can be written to a folder, before it takes hours to make it.
+
+    Raises:
+        OutputError: it cannot, or it is there already.
+    """
+    target = Path(folder)
+    _check_free(target)
+    with _unwritable(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent).cleanup()
+
+
 def _check_free(target: Path) -> None:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise OutputError(f"{target} is there already; remove it or choose another folder.")
@@ -167,18 +180,28 @@ def _appearing_whole(target: Path) -> Iterator[Path]:
     """Give a folder to write into that becomes `target` at the end, or disappears."""
     work: Path | None = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
-        yield work
-        work.chmod(0o777 & ~_umask())  # mkdtemp makes folders that nobody else may read
-        work.rename(target)
+        with _unwritable(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            work = Path(
+                tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+            )
+            yield work
+            work.chmod(0o777 & ~_umask())  # mkdtemp makes folders that nobody else may read
+            work.rename(target)
+    finally:
+        if work is not None and work.exists():
+            shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _unwritable(target: Path) -> Iterator[None]:
+    """Say of what the operating system refuses that it was an avatar."""
+    try:
+        yield
     except OSError as error:
         raise OutputError(
             f"The avatar cannot be written to {target}: {error.strerror or error}."
         ) from error
-    finally:
-        if work is not None and work.exists():
-            shutil.rmtree(work, ignore_errors=True)
 
 
 def _umask() -> int:

@@ -26,7 +26,7 @@ from viseme.audio import Samples
 from viseme.audio.windows import WINDOW_SHAPE
 from viseme.avatar import FAMILY_328, Avatar, Geometry
 from viseme.avatar.bundle import digest
-from viseme.avatar.saving import save_variant
+from viseme.avatar.saving import check_place, save_variant
 from viseme.engine import AudioEncoder, Inferencer, ModelInfo
 from viseme.errors import InputError, ModelError
 from viseme.studio.batches import Batch, BatchShape, visual_of
@@ -43,10 +43,9 @@ LADDER: Final = (48, 80, 128, 256)
 WINDOW_RANK: Final = 64
 PICTURES: Final = 12
 TESTED: Final = 100
-"""Lessons that are not learned from, of speech that is not heard in any that is."""
+"""Lessons that say where the teacher draws and are not learned from, of speech that is not heard in
+any that is."""
 TESTED_EVERY: Final = 10
-LOOKED_AT: Final = 100
-"""Lessons that say where the teacher draws."""
 CHANGED: Final = 2.0
 """Steps of 8 bits, the mean of three channels: what changes by less is left as it is."""
 TIMED: Final = 20
@@ -170,6 +169,7 @@ def distill(
             f"There is too little speech to learn from, {len(speeches)} of {2 * TESTED_EVERY} "
             "pieces; give some minutes more of it."
         )
+    check_place(folder)
     learned = [speech for i, speech in enumerate(speeches) if i % TESTED_EVERY]
     teacher_file = model or avatar.generator
     with (
@@ -183,6 +183,8 @@ def distill(
         tested = teacher.lessons(
             work / "tested", speeches[::TESTED_EVERY], TESTED, seed=options.seed + 1
         )
+        change = _change(tested)
+        area = drawn_area(change)  # before the many lessons, for there may be nothing to learn
         taught = teacher.lessons(
             work / "taught",
             learned,
@@ -191,8 +193,6 @@ def distill(
             on_progress=lambda made: on_progress(f"{made} of {options.lessons} lessons."),
         )
         teacher_ms = _ms_a_frame(network, faces, tested)
-    change = _change(taught[:LOOKED_AT])
-    area = drawn_area(change)
     recipe = training_options(area, options)
     source = TaughtSource(taught, avatar.geometry, _mouth(change), seed=options.seed)
     on_progress("Training.")
