@@ -37,6 +37,14 @@ def test_a_closure_counts_more_than_another_frame() -> None:
     assert float(pose_loss(ajar, closed)) > 5 * float(pose_loss(parted, resting))
 
 
+def test_what_may_be_a_b_or_a_v_costs_about_the_same_either_way() -> None:
+    b, v = torch.zeros(1, 8), torch.zeros(1, 8)
+    b[:, POSE_CHANNELS.index("press")] = 0.75
+    v[:, POSE_CHANNELS.index("tuck")] = 0.92
+    costs = float(pose_loss(b, v)), float(pose_loss(v, b))
+    assert max(costs) < 2 * min(costs)
+
+
 def test_a_channel_counts_as_much_as_it_shows() -> None:
     resting = torch.zeros(1, 8)
     costs = []

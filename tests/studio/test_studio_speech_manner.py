@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from viseme.audio import MEL_RATE_HZ
 from viseme.audio.mel import SILENCE as SILENT
+from viseme.audio.mel import mel_centres_hz
 from viseme.studio.speech.clips import phones_at
 from viseme.studio.speech.manner import SHORTEST, accented, another_manner, retimed
 from viseme.studio.speech.phones import PHONES
@@ -65,6 +66,29 @@ def test_an_accent_colours_speech_phone_by_phone_and_leaves_silence() -> None:
     assert np.abs(changed - mel)[45:].mean() > 0.05
     assert changed.min() >= SILENT
     assert changed.max() <= 4
+
+
+def test_rounded_vowels_are_fronted_and_no_others() -> None:
+    said = tuple(Phone(s, 0.5 * i, 0.5 * i + 0.5) for i, s in enumerate(("pau", "uw", "aa")))
+    hz = mel_centres_hz()
+    formants = [np.exp(-0.5 * ((hz - peak) / 90) ** 2) for peak in (400.0, 1000.0)]
+    mel = np.tile(2 * sum(formants, np.zeros(80)) - 1, (120, 1)).astype(np.float32)
+    mel[:40] = SILENT
+    second_hz = []
+    for seed in range(24):
+        changed = accented(mel, said, np.random.default_rng(seed), strength=0.0)
+        first, second = (hz[band] for band in _peaks(changed[60]))
+        assert first == pytest.approx(400, abs=40)
+        np.testing.assert_array_equal(changed[100], mel[100])
+        second_hz.append(second)
+    assert min(second_hz) > 900
+    assert max(second_hz) > 1500
+
+
+def _peaks(frame: NDArray[np.float32]) -> list[int]:
+    middle = frame[1:-1]
+    is_peak = (middle > frame[:-2]) & (middle >= frame[2:]) & (middle > 0)
+    return [int(band) + 1 for band in np.flatnonzero(is_peak)]
 
 
 def test_an_accent_is_a_habit_the_same_in_every_place() -> None:

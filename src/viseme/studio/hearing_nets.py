@@ -33,6 +33,8 @@ __all__ = [
 
 DROPOUT = 0.1
 HARMONICS_BLUR_HZ = 70.0
+BANDS_BLUR = 1.0
+"""In bands, beside it: what tells speakers apart more than phones is how sharp formants are."""
 
 
 class AudioBranch(nn.Module):
@@ -208,7 +210,8 @@ class Throats(nn.Module):
     def __init__(self, lengths: tuple[float, ...]) -> None:
         super().__init__()
         centres_hz = mel_centres_hz()
-        apart = (centres_hz[:, None] - centres_hz) / HARMONICS_BLUR_HZ
+        width_hz = np.hypot(HARMONICS_BLUR_HZ, BANDS_BLUR * np.gradient(centres_hz))
+        apart = (centres_hz[:, None] - centres_hz) / width_hz[:, None]
         blur = np.exp(-0.5 * apart**2)
         blur /= blur.sum(axis=1, keepdims=True)
         eye = np.eye(MEL_BINS, dtype=np.float32)

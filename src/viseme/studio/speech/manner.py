@@ -1,7 +1,8 @@
 """The same speech in another speaker's manner: each phone longer or shorter, louder or softer.
 
 Speakers differ in more than throat and microphone. One holds a closure for 80 ms where another
-takes 100, one hums an m as loudly as a vowel, one says an "ah" that is nearly another's "eh". A
+takes 100, one hums an m as loudly as a vowel, one says an "ah" that is nearly another's "eh", one
+forms the "oo" of "food" so far forward that it is nearly another's "ee", with lips as round. A
 network that heard few voices takes such habits for the phones themselves, and misses lips that
 close in a voice it does not know. Since the phones' times are known, each habit can be exchanged:
 a clip draws one for every phone, and time and spectrum follow.
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 
 from viseme.audio import MEL_RATE_HZ
 from viseme.audio.mel import SILENCE as SILENT
+from viseme.audio.mel import mel_centres_hz
 from viseme.studio.speech.clips import phones_at
-from viseme.studio.speech.phones import NASALS, PHONES, SILENCE
+from viseme.studio.speech.phones import NASALS, PHONES, ROUNDED, SILENCE
 from viseme.studio.speech.throat import LOUDEST, warped
 from viseme.studio.speech.utterance import Phone
 
@@ -37,6 +39,11 @@ LEVEL_DEVIATION, NASAL_DEVIATION = 0.20, 0.45
 """In units of the log-mel, of which one is 12.5 dB; the nasals move together as well."""
 CURVE_DEVIATION, CURVE_POINTS = 0.18, 6
 FORMANT_DEVIATION = 0.045
+FRONTING, FRONTING_DEVIATION = (-0.05, 0.40), 0.06
+"""By what share the second formants of `ROUNDED` rise: of a speaker, and how single vowels differ.
+Many speakers have the "oo" of "goose" at up to 1600 Hz, others at 1000."""
+FRONTED_HZ, FRONTED = (500.0, 1600.0, 2800.0), (0.0, 1.0, 0.0)
+"""How much each frequency takes part: the first formant and the third stay where they are."""
 CHANGE_FRAMES = 1.5
 """How softly one phone's colour gives way to the next one's, in mel frames."""
 FLOOR_PERCENTILE, FLOOR_HEIGHT = 10, 1.0
@@ -97,15 +104,19 @@ def accented(
     curves += rng.normal(0, LEVEL_DEVIATION, (len(PHONES), 1))
     curves = strength * curves + nasal * rng.normal(0, NASAL_DEVIATION)
     formants = strength * rng.normal(0, FORMANT_DEVIATION, (len(PHONES), 1))
-    table = (np.concatenate([curves, formants], axis=1) * speech).astype(np.float32)
+    rounded = np.asarray([symbol in ROUNDED for symbol in PHONES])[:, None]
+    fronting = rng.uniform(*FRONTING) + rng.normal(0, FRONTING_DEVIATION, (len(PHONES), 1))
+    columns = [curves, formants, rounded * fronting]
+    table = (np.concatenate(columns, axis=1) * speech).astype(np.float32)
     said = phones_at(phones, np.arange(len(mel)) / MEL_RATE_HZ)
     colour = cv2.GaussianBlur(
         table[said], (1, 0), sigmaX=0.01, sigmaY=CHANGE_FRAMES, borderType=cv2.BORDER_REPLICATE
     )
-    moved = warped(mel, 1 + colour[:, -1])
+    second = np.interp(mel_centres_hz(), FRONTED_HZ, FRONTED).astype(np.float32)
+    moved = warped(mel, (1 + colour[:, -2:-1]) * (1 - colour[:, -1:] * second))
     floor = np.percentile(moved, FLOOR_PERCENTILE, axis=0)
     above = np.clip((moved - floor) / FLOOR_HEIGHT, 0, 1)
-    result = np.clip(moved + above * colour[:, :-1], SILENT, LOUDEST)
+    result = np.clip(moved + above * colour[:, :-2], SILENT, LOUDEST)
     silent = (mel <= SILENT).all(axis=1, keepdims=True)
     return np.where(silent, np.float32(SILENT), result).astype(np.float32)
 

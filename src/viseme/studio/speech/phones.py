@@ -22,6 +22,7 @@ __all__ = [
     "LABIODENTALS",
     "NASALS",
     "PHONES",
+    "ROUNDED",
     "SILENCE",
     "TARGETS",
     "VOWELS",
@@ -34,6 +35,8 @@ SILENCE = "pau"
 BILABIALS = frozenset("pbm")
 LABIODENTALS = frozenset("fv")
 NASALS = frozenset({"m", "n", "ng"})
+ROUNDED = frozenset({"uw", "uh", "ow"})
+"""The vowels that many speakers form further forward than others do, with lips as round."""
 
 
 @dataclass(frozen=True, slots=True)

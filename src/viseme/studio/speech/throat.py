@@ -71,10 +71,10 @@ def holed(mel: Mel, rng: np.random.Generator) -> Mel:
 def warped(mel: Mel, factor: float | NDArray[np.floating]) -> Mel:
     """Return a spectrogram that has at each frequency what was at `factor` times it.
 
-    The factor may be one for each of the frames, ``[M]``.
+    The factors may differ from frame to frame, ``[M, 1]``, and from band to band, ``[M, 80]``.
     """
     centres_hz = mel_centres_hz()
-    wanted_hz = centres_hz * np.broadcast_to(factor, len(mel))[:, None]
+    wanted_hz = np.broadcast_to(centres_hz * factor, mel.shape)
     places = np.interp(wanted_hz, centres_hz, np.arange(len(centres_hz)))
     below = np.minimum(places.astype(np.intp), len(centres_hz) - 2)
     share = (places - below).astype(np.float32)
