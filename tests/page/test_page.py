@@ -150,9 +150,9 @@ def test_a_slow_line_makes_smaller_pictures_of_the_same_avatar(
         until(page, "a.screen.shown > 5")
         codec = of_avatar(page, "a.screen.config.codec")
         size = of_avatar(page, "[a.canvas.width, a.canvas.height]")
-        line.bytes_per_s = 3_000
+        line.bytes_per_s = 12_000
         until(page, f"a.screen.config.codec !== '{codec}'")  # of which its size is a part
-        for bytes_per_s in (10_000, None):
+        for bytes_per_s in (20_000, None):
             line.bytes_per_s = bytes_per_s
             shown = of_avatar(page, "a.screen.shown")
             until(page, f"a.screen.shown > {shown} + 25")

@@ -46,7 +46,7 @@ def test_it_still_does_where_pictures_come_sooner(evaluations: list[Evaluation])
     assert exact.correlation - 0.05 < low.correlation < exact.correlation
     assert abs(low.best_offset) <= 1
     assert exact.mouth_psnr_db - 1.5 < low.mouth_psnr_db < exact.mouth_psnr_db
-    assert low.at_rest >= 0.99 * low.silent
+    assert low.at_rest >= 0.98 * low.silent
     same = ("frames", "silent", "closures", "untouched_psnr_db")
     assert [getattr(low, name) for name in same] == [getattr(exact, name) for name in same]
 
