@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from viseme.audio import SAMPLE_RATE_HZ, Samples, read
 from viseme.avatar import load_avatar
+from viseme.avatar.saving import check_place
 from viseme.cli.outcome import say, show_json
 from viseme.cli.screens import table
 from viseme.cli.studio import studio_module
-from viseme.errors import OutputError
 
 __all__ = ["DistillCommand"]
 
@@ -46,8 +46,7 @@ class DistillCommand:
             MissingExtraError: the studio's libraries, or the programs that speak, are missing.
         """
         studio = studio_module("distilling", "Distilling")
-        if self.out.exists():  # before minutes of work
-            raise OutputError(f"{self.out} is there already; remove it or choose another folder.")
+        check_place(self.out)  # before minutes of speech
         work = self.work or self.out.with_name(f"{self.out.name}-work")
         options = studio.DistillOptions(
             lessons=self.lessons, steps=self.steps, seed=self.seed, device=self.device

@@ -55,8 +55,8 @@ def another_manner(
 ) -> tuple[Mel, tuple[Phone, ...]]:
     """Return a log-mel spectrogram ``[M', 80]`` as another speaker would have said it.
 
-    `strength` scales how far phones stray in level, timbre and formants. The phones' times are
-    those of the result, in seconds from its beginning.
+    `strength` scales how far phones stray in level, timbre and formants, but for nasals and rounded
+    vowels. The phones' times are those of the result, in seconds from its beginning.
     """
     phones = tuple(phones)
     if rng.random() < TEMPO_CHANCE:
