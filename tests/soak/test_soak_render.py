@@ -27,9 +27,9 @@ from support.memory import resident_mib
 HOURS = float(os.environ.get("VISEME_SOAK_RENDER_HOURS", "10"))
 RATE_HZ = 16_000
 FRAMES = round(HOURS * 3600 * 25)
-GROWTH_MAX_MIB_PER_HOUR = 16.0
-"""A file's index of its pictures and pieces of sound is written last and held until then; one
-picture held in a thousand would be ten times as much."""
+GROWTH_MAX_MIB = 16.0
+"""In all: an allocator's drift. An hour's index of pictures and pieces of sound would be more, and
+one picture held in a thousand ten times as much in each hour."""
 LOOK_S = 1.0
 LIT = 170
 LAST_S = 20
@@ -75,7 +75,7 @@ def test_memory_does_not_grow_and_the_end_is_in_time(tmp_path: Path, speech: Pat
         f"{HOURS} h: {told['frames']} frames at {pace:.0f}/s, {size_mib:.0f} MiB; "
         f"held {before:.0f} MiB, at the end {after:.0f} MiB, at most {max(held_mib):.0f} MiB"
     )
-    assert after - before < GROWTH_MAX_MIB_PER_HOUR * max(1.0, HOURS)
+    assert after - before < GROWTH_MAX_MIB
     assert abs(told["frames"] - FRAMES) <= 1
     check_end(out)
     shutil.rmtree(tmp_path)
@@ -86,8 +86,8 @@ def check_end(path: Path) -> None:
     x, y = FACE
     with av.open(str(path)) as container:
         picture, sound = container.streams.video[0], container.streams.audio[0]
-        assert picture.frames == pytest.approx(FRAMES, abs=1)
         whole_s = length_s(picture)
+        assert whole_s == pytest.approx(FRAMES / 25, abs=0.04)
         assert length_s(sound) == pytest.approx(whole_s, abs=0.04)
         container.seek(round((whole_s - LAST_S) * 1e6))
         is_lit, is_loud = [], []

@@ -179,3 +179,13 @@ def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
 
     # Keeping what one frame has, 3 MB, of a hundredth of the further frames would show.
     assert peak_bytes(150) - peak_bytes(15) < 30e6
+
+
+def test_the_file_knows_whether_the_speech_is_long(
+    tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("viseme.video.writer.LONG_S", 2.0)
+    for seconds in (1, 3):
+        out = tmp_path / f"{seconds}.mp4"
+        render_file((noise(seconds, 16_000), 16_000), tiny, out, PLAIN)
+        assert (b"moof" in out.read_bytes()) == (seconds == 3)

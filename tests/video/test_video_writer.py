@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from viseme.errors import OutputError
 from viseme.video import Sound, Target, make_sound, open_video, write_video
+from viseme.video.writer import LONG_S
 
 Image = NDArray[np.uint8]
 FRAME_S = 1 / 25
@@ -150,6 +151,33 @@ def test_the_index_of_an_mp4_comes_first(tmp_path: Path) -> None:
     write_video(pictures(30), tone(1, 48_000), tmp_path / "a.mp4")
     data = (tmp_path / "a.mp4").read_bytes()
     assert 0 < data.index(b"moov") < data.index(b"mdat")
+
+
+def test_a_long_mp4_is_in_fragments_and_is_the_same_film(tmp_path: Path) -> None:
+    short, long = tmp_path / "short.mp4", tmp_path / "long.mp4"
+    for path, lasts_s in ((short, None), (long, LONG_S)):
+        with open_video(
+            Target.parse(path), size=(64, 48), sound=tone(24, 48_000), lasts_s=lasts_s
+        ) as writer:
+            for picture in pictures(24 * 25):
+                writer.write(picture)
+    data = long.read_bytes()
+    # Where its fragments are comes before them, so that a player knows its length and can seek.
+    assert 0 < data.index(b"sidx") < data.index(b"moof")
+    assert data.count(b"moof") >= 3
+    assert packets(long) == packets(short)
+    with av.open(str(long)) as container:
+        assert container.duration == 24_000_000
+        container.seek(15_000_000)
+        first = next(container.decode(video=0))
+        assert first.key_frame
+        assert 5 <= first.time <= 15
+
+
+def packets(path: Path) -> list[tuple[str, int | None, int | None, bytes]]:
+    with av.open(str(path)) as container:
+        found = [(p.stream.type, p.pts, p.dts, bytes(p)) for p in container.demux() if p.size]
+    return sorted(found, key=lambda packet: packet[0])
 
 
 @pytest.mark.parametrize("name", ["50%d:off.mp4", "file:a.mp4", "é ü.webm", "-o.mp4", "..mp4.webm"])

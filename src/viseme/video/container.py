@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from viseme.video.sinks import Format, Sink
 from viseme.video.sound import Block
 from viseme.video.tracks import PictureRecipe, PictureTrack, SoundRecipe, SoundTrack
 
-__all__ = ["MP4", "WEBM", "ContainerRecipe", "ContainerSink", "Writable"]
+__all__ = ["MP4", "MP4_LONG", "WEBM", "ContainerRecipe", "ContainerSink", "Writable"]
 
 
 class Writable(Protocol):
@@ -52,6 +52,12 @@ MP4 = ContainerRecipe(
     sound=SoundRecipe("aac", bit_rate_per_channel=96_000, rates_hz=(44_100, 48_000)),
     # The index goes to the front, so that playing starts before the whole has been fetched.
     options={"movflags": "+faststart"},
+)
+# An index of every picture and packet of sound is held until the file is closed, some 18 MiB for
+# an hour. In fragments, of ten seconds at most, one of the fragments is enough; editors know less
+# well what to do with such a file than players do.
+MP4_LONG = replace(
+    MP4, options={"movflags": "+frag_keyframe+delay_moov+default_base_moof+global_sidx"}
 )
 WEBM = ContainerRecipe(
     name="webm",

@@ -97,13 +97,18 @@ def render_file(
         closing(source.pieces()) as pieces,
     ):
         sound = make_sound(pieces)
-        total = _expected_frames(source.duration_s())
+        lasts_s = source.duration_s()
+        total = _expected_frames(lasts_s)
         backend = renderer.warm_up().backend
         warm_s = time.perf_counter()
         report(Progress(0, total))
         with (
             open_video(
-                target, size=renderer.avatar.size, rate_hz=FRAME_RATE_HZ, sound=sound
+                target,
+                size=renderer.avatar.size,
+                rate_hz=FRAME_RATE_HZ,
+                sound=sound,
+                lasts_s=lasts_s,
             ) as writer,
             # Composing on that thread, encoding on this one.
             Stage(

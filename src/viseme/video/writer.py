@@ -13,13 +13,16 @@ import numpy as np
 
 from viseme.avatar.planes import Pixels, Planes, size_of
 from viseme.errors import OutputError
-from viseme.video.container import MP4, WEBM, ContainerSink
+from viseme.video.container import MP4, MP4_LONG, WEBM, ContainerRecipe, ContainerSink
 from viseme.video.png_folder import PngFolderSink
 from viseme.video.sinks import Format, Sink
 from viseme.video.sound import Block, Sound
 from viseme.video.target import OutputKind, Target, output_errors
 
 __all__ = ["VideoWriter", "open_video", "write_video"]
+
+LONG_S = 3600.0
+"""From here on an MP4 is written in fragments."""
 
 _SILENCE_SAMPLES = 8_192
 
@@ -68,8 +71,12 @@ def open_video(
     size: tuple[int, int],
     rate_hz: int | Fraction = 25,
     sound: Sound | None = None,
+    lasts_s: float | None = None,
 ) -> Iterator[VideoWriter]:
     """Open a writer for pictures of `size` (width, height).
+
+    `lasts_s` is about how long the video will be, None where that is not known: of a long one
+    memory holds no index.
 
     Leaving the block normally evens out the ends and puts the result in place; leaving it by an
     exception removes every trace and keeps what stood there before.
@@ -80,7 +87,7 @@ def open_video(
     form = Format.of(size, rate_hz, sound)
     with target.staged() as temporary:
         with output_errors(target.path):
-            sink = _open_sink(target.kind, temporary, form)
+            sink = _open_sink(target.kind, temporary, form, lasts_s or 0.0)
         writer = VideoWriter(sink, target.path, form, sound)
         try:
             yield writer
@@ -174,7 +181,13 @@ class VideoWriter:
         self._pictures += 1
 
 
-def _open_sink(kind: OutputKind, path: Path, form: Format) -> Sink:
+def _open_sink(kind: OutputKind, path: Path, form: Format, lasts_s: float) -> Sink:
     if kind is OutputKind.PNG_FOLDER:
         return PngFolderSink(path, form)
-    return ContainerSink(path, form, MP4 if kind is OutputKind.MP4 else WEBM)
+    return ContainerSink(path, form, _recipe(kind, lasts_s))
+
+
+def _recipe(kind: OutputKind, lasts_s: float) -> ContainerRecipe:
+    if kind is OutputKind.WEBM:
+        return WEBM
+    return MP4 if lasts_s < LONG_S else MP4_LONG
