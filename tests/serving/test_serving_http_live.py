@@ -21,6 +21,7 @@ from support.probes import window_painter
 from support.speech import babble, whole
 from support.tiny_avatar import SIZE, make_avatar
 from viseme.audio import Latency, lookahead_samples
+from viseme.serving.live import SOUND_AHEAD_S
 from viseme.video.live_encoder import LiveCodec, codec_string
 
 pytest_plugins = ["support.house_fixtures"]
@@ -151,6 +152,27 @@ def test_the_avatar_lives_while_nobody_speaks(service: Service) -> None:
         assert [p.number for p in everything if isinstance(p, Picture)] == list(
             range(len(everything))
         )
+
+
+def test_an_interrupt_does_not_wait_for_sound_that_was_sent_far_ahead(service: Service) -> None:
+    second = babble(1.0)
+    with talk(service, codec="jpeg", rest=True) as socket:
+        for _ in range(SOUND_AHEAD_S + 15):  # more than is taken before it is spoken
+            for piece in np.split(second, 25):
+                socket.push(piece)
+        while isinstance(first := socket.next(), Picture) and first.at_rest:
+            pass
+        socket.say(type="ping")
+        socket.say(type="interrupt")
+        before, pong = socket.until("pong")
+        assert pong["id"] == 0
+        more, interrupted = socket.until("interrupted")
+        assert interrupted["next_sample"] == (SOUND_AHEAD_S + 15) * len(second)
+        # It would be spoken for a quarter of a minute before the last of it is taken.
+        assert len(before) + len(more) < 5 * 25
+        after = socket.next()
+        assert isinstance(after, Picture)
+        assert after.at_rest
 
 
 def test_a_ping_tells_how_the_server_is(service: Service) -> None:

@@ -296,6 +296,49 @@ def test_an_interrupt_takes_back_the_end_that_was_not_reached_and_answers_both(
         ]
 
 
+def test_an_interrupt_that_is_expected_takes_back_what_is_still_to_be_handed_in(
+    house: OpenHouse, painter: Path
+) -> None:
+    sound, short = babble(SOUND_AHEAD_S, seed=1), babble(0.5, seed=2)
+    with session(house) as live:
+        live.push(sound.tobytes())
+        assert isinstance(live.take(), LivePicture)
+        live.expect_interrupt()
+        live.expect_interrupt()
+        # It came before the interrupts: it has a place in time, and no picture. There is as much
+        # of it as would have to wait for its pictures.
+        for _ in range(2):
+            live.push(sound.tobytes())
+            live.end_of_speech()
+        live.push(short.tobytes())
+        live.interrupt()
+        live.push(short.tobytes())
+        live.interrupt()
+        live.push(short.tobytes())
+        live.hang_up()
+        events = list(iter(live.take, None))
+    answers = [event for event in events if not isinstance(event, LivePicture)]
+    begin = 3 * len(sound) + 2 * len(short)
+    assert answers == [
+        SpeechEnded(2 * len(sound), 1),
+        SpeechEnded(3 * len(sound), 1),
+        Interrupted(begin - len(short), 1),
+        Interrupted(begin, 1),
+    ]
+    pictures = pictures_of(events)
+    assert pictures[0].start_sample == begin
+    assert_same_pictures(pictures, whole(painter, short, start_frame=1))
+
+
+def test_several_messages_at_once_are_one_sound(house: OpenHouse, painter: Path) -> None:
+    sound = babble(1.0)
+    pieces = [piece.tobytes() for piece in np.split(sound, [1, 500, 9_000])]
+    with session(house) as live:
+        live.push(*pieces)
+        live.hang_up()
+        assert_same_pictures(pictures_of(list(iter(live.take, None))), whole(painter, sound))
+
+
 def test_a_call_without_a_sound(house: OpenHouse) -> None:
     with session(house) as live:
         assert told(live) == []

@@ -21,6 +21,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Self
 
+import numpy as np
 from numpy.typing import NDArray
 
 from viseme.audio import FRAME_RATE_HZ, SAMPLE_RATE_HZ, Resampler, Samples, lookahead_samples
@@ -157,13 +158,13 @@ class LiveSession:
         """What the pictures are that are made now; for any thread."""
         return self._pictures.form
 
-    def push(self, sound: bytes) -> bool:
+    def push(self, *sounds: bytes) -> bool:
         """Hand in the next samples; waits where there is much sound already.
 
         The first ones, and those after the end of a speech or an interrupt, begin a new speech.
 
         Args:
-            sound: whole samples, as many as one likes; one packet of Opus.
+            sounds: of each, whole samples, as many as one likes; one packet of Opus.
 
         Returns:
             Whether the session goes on.
@@ -172,7 +173,8 @@ class LiveSession:
         self._exchange.hear()
         try:
             self._texts.check_silent()
-            samples = self._read_sound(sound)
+            # Resampled together: that takes as long for a little sound as for more of it.
+            samples = _joined([self._read_sound(sound) for sound in sounds])
             for start in range(0, len(samples), piece):
                 if self._exchange.over:
                     break
@@ -209,6 +211,14 @@ class LiveSession:
         self._end_speech()
         self._exchange.plan(SpeechEnded(self._exchange.received, 0))
         return not self._exchange.over
+
+    def expect_interrupt(self) -> None:
+        """Take back at once what an interrupt will that has come, but not its turn; for any thread.
+
+        Until `interrupt` is called nothing is said; what is handed in has only its place in time.
+        """
+        self._exchange.expect_interrupt()
+        self._pictures.begin_anew()  # what was taken back, a decoder has not seen
 
     def interrupt(self) -> bool:
         """Take back all sound whose pictures were not taken yet; answered by `Interrupted`.
@@ -395,3 +405,7 @@ class LiveSession:
         """Give the time of a speech's frame in the client's samples, rounded to the nearest."""
         rate_hz = self._options.sound.rate_hz
         return (2 * frame * rate_hz + FRAME_RATE_HZ) // (2 * FRAME_RATE_HZ)
+
+
+def _joined(pieces: list[NDArray[Any]]) -> NDArray[Any]:
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)

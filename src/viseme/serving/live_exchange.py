@@ -70,6 +70,7 @@ class LiveExchange:
         self._received = 0
         self.interrupts = 0
         """How many there were."""
+        self._interrupts_expected = 0
         self._moved_s = time.monotonic()
         self._draining = False
         self._finished = False
@@ -124,6 +125,9 @@ class LiveExchange:
             self._changed.wait_for(lambda: self.over or len(self._acts) < ACTS_AHEAD)
             if isinstance(act, LiveSpeech):
                 act.late = self._draining
+                if self._interrupts_expected:
+                    self._forget(act)
+                    return
             self._acts.append(act)
             self._changed.notify_all()
 
@@ -143,13 +147,9 @@ class LiveExchange:
     def interrupt(self) -> None:
         """Forget all speeches that came so far, and pictures that were not taken; not answers."""
         with self._changed:
-            for act in (self._speaking, *self._acts):
-                if isinstance(act, LiveSpeech):
-                    self._forget(act)
+            self._interrupts_expected = max(0, self._interrupts_expected - 1)
             self.interrupts += 1
-            self._acts = deque(act for act in self._acts if not isinstance(act, LiveSpeech))
-            self._events = deque(e for e in self._events if not isinstance(e, _TAKEN_BACK))
-            self._changed.notify_all()
+            self._forget_all()
 
     # For who takes.
 
@@ -293,6 +293,12 @@ class LiveExchange:
 
     # For any thread.
 
+    def expect_interrupt(self) -> None:
+        """Forget all that `interrupt` will, and whatever speech comes until that is called."""
+        with self._changed:
+            self._interrupts_expected += 1
+            self._forget_all()
+
     def drain(self, text: str, next_sample: int) -> None:
         """Tell the client, once, that the server ends: the speech under way is the last one."""
         with self._changed:
@@ -334,6 +340,14 @@ class LiveExchange:
             speech.blocks.append(block)
             self._samples += len(block)
             self._changed.notify_all()
+
+    def _forget_all(self) -> None:
+        for act in (self._speaking, *self._acts):
+            if isinstance(act, LiveSpeech):
+                self._forget(act)
+        self._acts = deque(act for act in self._acts if not isinstance(act, LiveSpeech))
+        self._events = deque(e for e in self._events if not isinstance(e, _TAKEN_BACK))
+        self._changed.notify_all()
 
     def _forget(self, speech: LiveSpeech) -> None:
         speech.forgotten = True

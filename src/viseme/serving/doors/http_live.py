@@ -1,7 +1,8 @@
 """`/v1/live`: a live session on a WebSocket.
 
 All that is said is in `live_words`. The socket belongs to the event loop; what may have to wait
-for the session, handing in and taking, has a thread each.
+for the session, handing in and taking, has a thread each. An interrupt does not wait: what it takes
+back is taken back when it comes, though it is handed in after all that came before it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -40,6 +41,7 @@ from viseme.serving.doors.live_words import (
     sound_message,
 )
 from viseme.serving.house import House
+from viseme.serving.inbox import Inbox
 from viseme.serving.job import Lane
 from viseme.serving.job_queue import stopping
 from viseme.serving.live import LiveSession
@@ -56,6 +58,9 @@ MESSAGE_BYTES_MAX: Final = 2**20
 
 # Codes of RFC 6455, 7.4.1, and of IANA's registry.
 _NORMAL, _POLICY, _FAILED, _AGAIN_LATER = 1000, 1008, 1011, 1013
+
+_Deed: TypeAlias = Interrupt | Say | End
+"""A word that has its place among the sound."""
 
 
 class LiveRoute:
@@ -177,28 +182,29 @@ class _Conversation:
         self, session: LiveSession, flow: LiveFlow, threads: ThreadPoolExecutor, visit: Visit
     ) -> None:
         """Hand in and take, until the session is over or the client gone."""
-        handing_in = asyncio.create_task(self._hand_in(session, flow, threads))
+        inbox: Inbox[_Deed] = Inbox()
+        loop = asyncio.get_running_loop()
+        reading = asyncio.create_task(self._read(session, flow, inbox))
+        handing_in = loop.run_in_executor(threads, _hand_in, session, inbox)
         taking = asyncio.create_task(self._tell(session, flow, threads, visit))
+        parts = (reading, handing_in, taking)
         try:
-            await asyncio.wait((handing_in, taking), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            if handing_in.done():
-                session.abandon()  # frees the thread that waits for its next picture
-            else:
-                handing_in.cancel()
-            results = await asyncio.gather(handing_in, taking, return_exceptions=True)
+            session.abandon()  # frees who waits for its next picture, and who waits to hand in
+            inbox.end()
+            reading.cancel()
+            results = await asyncio.gather(*parts, return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
                 raise result
 
-    async def _hand_in(
-        self, session: LiveSession, flow: LiveFlow, threads: ThreadPoolExecutor
-    ) -> None:
-        loop = asyncio.get_running_loop()
+    async def _read(self, session: LiveSession, flow: LiveFlow, inbox: Inbox[_Deed]) -> None:
+        """Answer what can be answered at once, and put the rest where it is handed in."""
         while True:
             message = await self._receive()
             if isinstance(message, bytes):
-                await loop.run_in_executor(threads, session.push, message)
+                await inbox.put(message)
                 continue
             try:
                 word = parse_word(message)
@@ -208,12 +214,10 @@ class _Conversation:
                 session.fail(error)
                 continue
             if isinstance(word, Interrupt):
-                await loop.run_in_executor(threads, session.interrupt)
+                session.expect_interrupt()
                 await flow.outbox.forget_pictures()
-            elif isinstance(word, Say):
-                await loop.run_in_executor(threads, session.say, word.text, word.voice)
-            elif isinstance(word, End):
-                await loop.run_in_executor(threads, session.end_of_speech)
+            if isinstance(word, _Deed):
+                await inbox.put(word)
             elif isinstance(word, KeyFrame):
                 session.begin_anew()
             elif isinstance(word, Stats):
@@ -313,6 +317,19 @@ class _Conversation:
             raise DeadlineError(
                 f"Nothing was read for {self._stall_s:g} s; read pictures as they come."
             ) from None
+
+
+def _hand_in(session: LiveSession, inbox: Inbox[_Deed]) -> None:
+    """Hand in all that comes, until the inbox is ended; on a thread of its own."""
+    while (item := inbox.take()) is not None:
+        if isinstance(item, list):
+            session.push(*item)
+        elif isinstance(item, Interrupt):
+            session.interrupt()
+        elif isinstance(item, Say):
+            session.say(item.text, item.voice)
+        else:
+            session.end_of_speech()
 
 
 def _text(words: dict[str, Any]) -> str:
