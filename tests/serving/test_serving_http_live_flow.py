@@ -6,6 +6,7 @@ import io
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -127,10 +128,14 @@ def viewer(service: Service, **hello: Any) -> Iterator[tuple[Viewer, SlowLine]]:
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("codec", ["h264", "vp8", "jpeg"])
-def test_a_line_that_is_too_slow_loses_groups_of_pictures_and_no_words(
-    service: Service, codec: str
-) -> None:
+def test_lines_that_are_too_slow_lose_groups_of_pictures_and_no_words(service: Service) -> None:
+    codecs = ("h264", "vp8", "jpeg")
+    with ThreadPoolExecutor(len(codecs)) as viewers:  # it is time that they take, and little else
+        for seen in [viewers.submit(see_a_slow_line, service, codec) for codec in codecs]:
+            seen.result()
+
+
+def see_a_slow_line(service: Service, codec: str) -> None:
     with viewer(service, codec=codec, rest=True) as (viewing, line):
         assert viewing.stats()["step"] == 0
         # Noise takes 60 to 100 kB a picture at first, and there are 25 a second.

@@ -316,7 +316,7 @@ def test_an_interrupt_that_is_expected_takes_back_what_is_still_to_be_handed_in(
         live.interrupt()
         live.push(short.tobytes())
         live.hang_up()
-        events = list(iter(live.take, None))
+        events: list[LiveEvent] = list(iter(live.take, None))
     answers = [event for event in events if not isinstance(event, LivePicture)]
     begin = 3 * len(sound) + 2 * len(short)
     assert answers == [

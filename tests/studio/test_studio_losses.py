@@ -69,6 +69,16 @@ def test_an_error_in_the_mouth_counts_more_than_one_beside_it() -> None:
     assert float(picture_loss(target, target, mouth)) == 0
 
 
+def test_a_mouth_that_is_right_is_worth_one_that_is_wrong() -> None:
+    """Of the same error in all, decibels ask that most pictures be right."""
+    mouth, target = torch.ones(2, 1, 8, 8), torch.full((2, 3, 8, 8), 0.5)
+    shares = target.clone(), target.clone()
+    shares[0][0] += 20 / 255
+    shares[1][:] += 10 / 255
+    one_wrong, both_half = (float(picture_loss(drawn, target, mouth)) for drawn in shares)
+    assert one_wrong < both_half
+
+
 def gradient(reference: Tensor, target: Tensor) -> Tensor:
     gate = torch.full((1, 1, 4, 4), -30.0, requires_grad=True)
     found: Tensor

@@ -8,6 +8,7 @@ bytes, and float32 arithmetic all the same.
 from __future__ import annotations
 
 import copy
+import logging
 import warnings
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +26,9 @@ from viseme.engine import AudioEncoder, Inferencer
 from viseme.studio.networks import GeneratorNet, LipSyncNet
 
 __all__ = ["export", "export_generator"]
+
+# The exporter names each package that it can do without.
+logging.getLogger("torch.onnx").setLevel(logging.ERROR)
 
 Array: TypeAlias = NDArray[np.float32]
 
