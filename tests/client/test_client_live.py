@@ -42,6 +42,8 @@ OPTIONS = LiveOptions(
     behind_samples=1_600,
     latency="low",
     sound_back="opus",
+    rest=True,
+    size=(320, 0),
 )
 READY = v1.LiveReady(
     avatar="anna",
@@ -79,6 +81,7 @@ class Speaker:
     def __init__(self) -> None:
         self.hello = v1.LiveHello()
         self.pieces: list[int] = []
+        self.key_frames = 0
 
     def __call__(self, stream: Iterator[bytes], _: grpc.ServicerContext) -> Iterator[bytes]:
         requests = (v1.LiveRequest.FromString(data) for data in stream)
@@ -100,6 +103,8 @@ class Speaker:
                 yield v1.LiveResponse(picture=picture).SerializeToString()
                 position += len(request.sound) // 2
                 index += 1
+            elif kind == "key_frame":
+                self.key_frames += 1
             elif kind == "say":
                 for told in spoken(request.say):
                     yield told.SerializeToString()
@@ -141,10 +146,12 @@ def test_what_is_said_and_what_comes(options: ClientOptions, speaker: Speaker) -
         assert live.ready == SAID
         live.push(b"\1" * 1280)
         live.interrupt()
+        live.key_frame()
         live.push(b"\2" * 1280)
         live.end()
         live.finish()
         assert list(live.events()) == EVENTS
+    assert speaker.key_frames == 1
     assert speaker.hello == v1.LiveHello(
         avatar="anna",
         raw=v1.RawSound(rate_hz=16_000, channels=1, format=v1.SAMPLE_FORMAT_S16),
@@ -153,13 +160,16 @@ def test_what_is_said_and_what_comes(options: ClientOptions, speaker: Speaker) -
         behind_samples=1_600,
         latency=v1.LATENCY_LOW,
         sound_back=v1.SOUND_BACK_OPUS,
+        rest=True,
+        size=v1.PictureSize(width=320),
     )
 
 
-def test_the_same_in_tasks(options: ClientOptions) -> None:
+def test_the_same_in_tasks(options: ClientOptions, speaker: Speaker) -> None:
     async def speak(live: AsyncLive) -> None:
         await live.push(b"\1" * 1280)
         await live.interrupt()
+        await live.key_frame()
         await live.push(b"\2" * 1280)
         await live.end()
         await live.finish()
@@ -172,6 +182,7 @@ def test_the_same_in_tasks(options: ClientOptions) -> None:
                 assert [event async for event in live.events()] == EVENTS
 
     asyncio.run(run())
+    assert speaker.key_frames == 1
 
 
 TEXT_EVENTS = [

@@ -18,7 +18,7 @@ from support.live_call import BREAK_IN, END, HELLO, PIXELS, RAW, Talk, pictures_
 from support.played_network import PATIENCE_S
 from support.probes import window_painter
 from support.speech import assert_same_pictures, babble, ping_pong, whole
-from support.tiny_avatar import make_avatar
+from support.tiny_avatar import SIZE, make_avatar
 from viseme.audio import Latency, lookahead_samples
 from viseme.engine import FakeBackend, Tensor
 from viseme.serving.doors.grpc_v1 import v1_handlers
@@ -77,6 +77,49 @@ def test_a_stream_of_video(main: grpc.Channel, painter: Path) -> None:
     assert [picture.key_frame for picture in pictures] == [True] + [False] * (len(pictures) - 1)
     assert len(pictures) == len(whole(painter, speech))
     assert pictures[0].data.startswith(b"\0\0\0\1")
+
+
+def test_pictures_fit_in_the_size_that_is_wanted(main: grpc.Channel) -> None:
+    hello = v1.LiveHello(raw=RAW, size=v1.PictureSize(width=SIZE[0] // 2))
+    with Talk(main, v1.LiveRequest(hello=hello)) as talk:
+        ready = talk.read().ready
+        assert (ready.width, ready.height) == (SIZE[0] // 2, SIZE[1] // 2)
+        talk.say(sound(babble(0.6)))
+        talk.hang_up()
+        for picture in pictures_of(list(talk.answers)):
+            shown = cv2.imdecode(np.frombuffer(picture.data, np.uint8), cv2.IMREAD_COLOR)
+            assert shown is not None
+            assert shown.shape[:2] == (ready.height, ready.width)
+
+
+def test_the_avatar_lives_while_nobody_speaks(main: grpc.Channel) -> None:
+    speech = babble(0.6)
+    hello = v1.LiveHello(raw=RAW, video=v1.LiveVideo(), rest=True)
+    with Talk(main, v1.LiveRequest(hello=hello)) as talk:
+        talk.read()
+        resting = [talk.read().picture for _ in range(12)]
+        assert {(p.duration_samples, p.start_sample) for p in resting} == {(0, 0)}
+        assert [p.key_frame for p in resting] == [True] + [False] * 11
+        talk.say(v1.LiveRequest(key_frame=v1.KeyFrame()))
+        following = [talk.read().picture for _ in range(30)]
+        # By themselves they are 50 apart.
+        assert sum(picture.key_frame for picture in following) == 1
+        talk.say(sound(speech), END)
+        told = [*until_ended(talk)]
+        spoken = [p.start_sample for p in told if p.duration_samples]
+        assert spoken == [640 * number for number in range(len(spoken))]
+        assert len(spoken) >= 14
+        resting = [talk.read().picture]
+        assert {(p.duration_samples, p.start_sample) for p in resting} == {(0, len(speech))}
+        talk.hang_up()
+        assert not any(p.duration_samples for p in pictures_of(list(talk.answers)))
+
+
+def until_ended(talk: Talk) -> Iterator[v1.LivePicture]:
+    """Give the pictures until the speech has ended."""
+    while (answer := talk.read()).WhichOneof("message") == "picture":
+        yield answer.picture
+    assert answer.WhichOneof("message") == "speech_ended"
 
 
 def test_pictures_come_sooner_where_that_is_wanted(main: grpc.Channel, painter: Path) -> None:
@@ -222,7 +265,7 @@ REFUSED = {
         [HELLO, v1.LiveRequest()],
         "INVALID_ARGUMENT",
         "A message has neither sound nor anything else that is known here; send one of `sound`, "
-        "`say`, `interrupt` and `end_of_speech`.",
+        "`say`, `interrupt`, `end_of_speech` and `key_frame`.",
     ),
     "half a sample": (
         [HELLO, v1.LiveRequest(sound=bytes(33))],
@@ -264,6 +307,12 @@ REFUSED = {
         [v1.LiveRequest(hello=v1.LiveHello(raw=RAW, video=v1.LiveVideo(codec=9)))],  # type: ignore[arg-type]
         "INVALID_ARGUMENT",
         "The codec 9 is not known here, only 0 to 3; choose one of these.",
+    ),
+    "a size that no picture has": (
+        [v1.LiveRequest(hello=v1.LiveHello(raw=RAW, size=v1.PictureSize(height=3)))],
+        "INVALID_ARGUMENT",
+        "The wanted size has a side of 3 pixels, which must be from 16 to 16384; leave `size` out "
+        "for the avatar's own.",
     ),
     "a quality too good": (
         [v1.LiveRequest(hello=v1.LiveHello(raw=RAW, pictures=v1.PictureOutput(jpeg_quality=101)))],

@@ -91,6 +91,10 @@ class AsyncLive:
         """Say that the speech is complete; `SpeechEnded` comes after its pictures."""
         await self._send(speeches.end_of_speech())
 
+    async def key_frame(self) -> None:
+        """Have the next picture that is made be one that decoding can begin with."""
+        await self._send(speeches.key_frame())
+
     async def finish(self) -> None:
         """Say that no more will be said at all; what is still to come can be read to its end."""
         async with self._writing:

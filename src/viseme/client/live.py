@@ -124,6 +124,10 @@ class Live:
         """
         self._send(speeches.end_of_speech(), timeout_s)
 
+    def key_frame(self, *, timeout_s: float | None = None) -> None:
+        """Have the next picture that is made be one that decoding can begin with."""
+        self._send(speeches.key_frame(), timeout_s)
+
     def finish(self) -> None:
         """Say that no more will be said at all; what is still to come can be read to its end."""
         self._outbox.close()

@@ -23,6 +23,7 @@ __all__ = [
     "end_of_speech",
     "hello",
     "interrupt",
+    "key_frame",
     "live_event",
     "ready_of",
     "say",
@@ -40,6 +41,11 @@ class LiveOptions:
     """Who speaks; the server's first avatar where none is named."""
     pictures: Pictures | LiveVideo = field(default_factory=Pictures)
     """Each a file of its own, or in a stream of video."""
+    size: tuple[int, int] | None = None
+    """Width and height in pixels of the room that pictures are to fit in, 0 for any; None for the
+    avatar's own size."""
+    rest: bool = False
+    """Whether pictures go on when there is no sound: the avatar at rest, 25 a second."""
     start_frame: int = 0
     """The avatar's frame to begin with, 0 or more."""
     behind_samples: int = 0
@@ -90,6 +96,7 @@ class LivePicture:
     start_sample: int
     """The sample with which it is to be seen."""
     duration_samples: int
+    """For how many samples; 0 of the avatar at rest, which is to be seen when it comes."""
     avatar_frame: int
     is_key: bool = True
     """Whether decoding can begin with it, as with any single picture."""
@@ -180,7 +187,10 @@ def hello(options: LiveOptions) -> v1.LiveRequest:
         behind_samples=options.behind_samples,
         latency=_LATENCIES[options.latency],
         sound_back=_SOUNDS_BACK[options.sound_back],
+        rest=options.rest,
     )
+    if options.size is not None:
+        message.size.CopyFrom(v1.PictureSize(width=options.size[0], height=options.size[1]))
     if isinstance(options.pictures, LiveVideo):
         message.video.CopyFrom(options.pictures.message())
     else:
@@ -208,6 +218,11 @@ def say(text: str, voice: str) -> v1.LiveRequest:
 def interrupt() -> v1.LiveRequest:
     """Take back what was being said."""
     return v1.LiveRequest(interrupt=v1.Interrupt())
+
+
+def key_frame() -> v1.LiveRequest:
+    """Ask for a picture that decoding can begin with."""
+    return v1.LiveRequest(key_frame=v1.KeyFrame())
 
 
 def end_of_speech() -> v1.LiveRequest:

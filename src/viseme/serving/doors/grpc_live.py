@@ -21,6 +21,7 @@ from viseme.serving.doors.grpc_messages import (
     event_message,
     live_latency,
     live_output,
+    live_size,
     raw_sound,
     ready_message,
     sound_back,
@@ -89,8 +90,10 @@ def _options(hello: v1.LiveHello, stall_s: float) -> LiveOptions:
     return LiveOptions(
         sound=raw_sound(hello.raw),
         pictures=live_output(hello),
+        size=live_size(hello),
         start_frame=hello.start_frame,
         behind_samples=hello.behind_samples,
+        rests=hello.rest,
         sound_back=sound_back(hello),
         stall_s=stall_s,
     )
@@ -193,9 +196,12 @@ def _hand_in(session: LiveSession, request: v1.LiveRequest) -> bool:
         return session.interrupt()
     if kind == "end_of_speech":
         return session.end_of_speech()
+    if kind == "key_frame":
+        session.begin_anew()
+        return True
     if kind == "hello":
         raise InputError("A second `hello` has come; start another call for it.")
     raise InputError(
         "A message has neither sound nor anything else that is known here; send one of "
-        "`sound`, `say`, `interrupt` and `end_of_speech`."
+        "`sound`, `say`, `interrupt`, `end_of_speech` and `key_frame`."
     )

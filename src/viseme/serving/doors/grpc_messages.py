@@ -23,6 +23,7 @@ from viseme.serving.live_events import (
 )
 from viseme.serving.live_pictures import LiveVideo
 from viseme.serving.live_voice import SoundBack
+from viseme.serving.picture_size import PictureSize
 from viseme.serving.pictures import JPEG_QUALITY, PictureFormat, PictureOptions
 from viseme.serving.raw_sound import RawSound, SampleFormat
 from viseme.video import StreamKind
@@ -126,6 +127,17 @@ def live_output(message: v1.LiveHello) -> PictureOptions | LiveVideo:
     if message.WhichOneof("output") == "video":
         return LiveVideo(_known(_LIVE_CODECS, message.video.codec, "codec"))
     return picture_options(message.pictures)
+
+
+def live_size(message: v1.LiveHello) -> PictureSize | None:
+    """Read the room that the pictures of a live session are to fit in, if any.
+
+    Raises:
+        InputError: nothing is as small or as large.
+    """
+    if not message.HasField("size"):
+        return None
+    return PictureSize(message.size.width or None, message.size.height or None)
 
 
 def live_latency(message: v1.LiveHello) -> Latency:

@@ -213,18 +213,20 @@ class RenderSummary(_message.Message):
     def __init__(self, pictures: _Optional[int] = ..., duration_s: _Optional[float] = ..., next_frame: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class LiveRequest(_message.Message):
-    __slots__ = ("hello", "sound", "interrupt", "end_of_speech", "say")
+    __slots__ = ("hello", "sound", "interrupt", "end_of_speech", "say", "key_frame")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     SOUND_FIELD_NUMBER: _ClassVar[int]
     INTERRUPT_FIELD_NUMBER: _ClassVar[int]
     END_OF_SPEECH_FIELD_NUMBER: _ClassVar[int]
     SAY_FIELD_NUMBER: _ClassVar[int]
+    KEY_FRAME_FIELD_NUMBER: _ClassVar[int]
     hello: LiveHello
     sound: bytes
     interrupt: Interrupt
     end_of_speech: EndOfSpeech
     say: Say
-    def __init__(self, hello: _Optional[_Union[LiveHello, _Mapping]] = ..., sound: _Optional[bytes] = ..., interrupt: _Optional[_Union[Interrupt, _Mapping]] = ..., end_of_speech: _Optional[_Union[EndOfSpeech, _Mapping]] = ..., say: _Optional[_Union[Say, _Mapping]] = ...) -> None: ...
+    key_frame: KeyFrame
+    def __init__(self, hello: _Optional[_Union[LiveHello, _Mapping]] = ..., sound: _Optional[bytes] = ..., interrupt: _Optional[_Union[Interrupt, _Mapping]] = ..., end_of_speech: _Optional[_Union[EndOfSpeech, _Mapping]] = ..., say: _Optional[_Union[Say, _Mapping]] = ..., key_frame: _Optional[_Union[KeyFrame, _Mapping]] = ...) -> None: ...
 
 class LiveVideo(_message.Message):
     __slots__ = ("codec",)
@@ -233,7 +235,7 @@ class LiveVideo(_message.Message):
     def __init__(self, codec: _Optional[_Union[LiveCodec, str]] = ...) -> None: ...
 
 class LiveHello(_message.Message):
-    __slots__ = ("avatar", "raw", "pictures", "video", "start_frame", "behind_samples", "latency", "sound_back")
+    __slots__ = ("avatar", "raw", "pictures", "video", "start_frame", "behind_samples", "latency", "sound_back", "rest", "size")
     AVATAR_FIELD_NUMBER: _ClassVar[int]
     RAW_FIELD_NUMBER: _ClassVar[int]
     PICTURES_FIELD_NUMBER: _ClassVar[int]
@@ -242,6 +244,8 @@ class LiveHello(_message.Message):
     BEHIND_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     LATENCY_FIELD_NUMBER: _ClassVar[int]
     SOUND_BACK_FIELD_NUMBER: _ClassVar[int]
+    REST_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
     avatar: str
     raw: RawSound
     pictures: PictureOutput
@@ -250,9 +254,23 @@ class LiveHello(_message.Message):
     behind_samples: int
     latency: Latency
     sound_back: SoundBack
-    def __init__(self, avatar: _Optional[str] = ..., raw: _Optional[_Union[RawSound, _Mapping]] = ..., pictures: _Optional[_Union[PictureOutput, _Mapping]] = ..., video: _Optional[_Union[LiveVideo, _Mapping]] = ..., start_frame: _Optional[int] = ..., behind_samples: _Optional[int] = ..., latency: _Optional[_Union[Latency, str]] = ..., sound_back: _Optional[_Union[SoundBack, str]] = ...) -> None: ...
+    rest: bool
+    size: PictureSize
+    def __init__(self, avatar: _Optional[str] = ..., raw: _Optional[_Union[RawSound, _Mapping]] = ..., pictures: _Optional[_Union[PictureOutput, _Mapping]] = ..., video: _Optional[_Union[LiveVideo, _Mapping]] = ..., start_frame: _Optional[int] = ..., behind_samples: _Optional[int] = ..., latency: _Optional[_Union[Latency, str]] = ..., sound_back: _Optional[_Union[SoundBack, str]] = ..., rest: _Optional[bool] = ..., size: _Optional[_Union[PictureSize, _Mapping]] = ...) -> None: ...
+
+class PictureSize(_message.Message):
+    __slots__ = ("width", "height")
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    width: int
+    height: int
+    def __init__(self, width: _Optional[int] = ..., height: _Optional[int] = ...) -> None: ...
 
 class Interrupt(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class KeyFrame(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
