@@ -31,6 +31,7 @@ from viseme.avatar import (
     save_bundle,
 )
 from viseme.avatar.bundle import digest
+from viseme.avatar.saving import check_place
 from viseme.errors import AvatarError, OutputError
 
 
@@ -154,6 +155,18 @@ def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
     network.write_bytes(b"x")
     with pytest.raises(OutputError, match="cannot be written to"):
         save(network / "tiny", network)
+
+
+def test_a_place_is_looked_at_and_left_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"x")
+    check_place(tmp_path / "new" / "folder" / "tiny")
+    for place in (file / "tiny", file / "folder" / "tiny"):
+        with pytest.raises(OutputError, match="cannot be written to"):
+            check_place(place)
+    with pytest.raises(OutputError, match="is there already"):
+        check_place(file)
+    assert list(tmp_path.iterdir()) == [file]
 
 
 # -- damaged -------------------------------------------------------------------------------------

@@ -166,8 +166,9 @@ def check_place(folder: str | Path) -> None:
     target = Path(folder)
     _check_free(target)
     with _unwritable(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent).cleanup()
+        # Folders that are not there yet are made when there is something to put into them.
+        nearest = next(parent for parent in target.absolute().parents if parent.exists())
+        tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=nearest).cleanup()
 
 
 def _check_free(target: Path) -> None:
