@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -35,11 +36,22 @@ async def talkative(scope: Any, receive: Any, send: Any) -> None:
         pass
 
 
+async def busy(scope: Any, receive: Any, send: Any) -> None:
+    """Read nothing for longer than pings are waited for, then say how much has come."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    await asyncio.sleep(4 * PING_S)
+    heard = [await receive() for _ in range(3)]
+    await send({"type": "websocket.send", "text": str(sum(len(m["bytes"]) for m in heard))})
+    while (await receive())["type"] != "websocket.disconnect":
+        pass
+
+
 @contextmanager
-def server() -> Iterator[SlowLine]:
+def server(app: Any = talkative) -> Iterator[SlowLine]:
     """Serve that over a line."""
     config = uvicorn.Config(
-        talkative,
+        app,
         ws=ShallowSocket,
         ws_per_message_deflate=False,
         ws_ping_interval=PING_S,
@@ -79,3 +91,12 @@ def test_who_reads_nothing_is() -> None:
             line.bytes_per_s = 0
             with pytest.raises(ConnectionClosed):
                 client.recv(timeout=PATIENCE_S)
+
+
+def test_who_sends_more_than_is_read_is_not_taken_for_gone() -> None:
+    with server(busy) as line:
+        where = f"ws://127.0.0.1:{line.address.port}/"
+        with connect(where, proxy=None, ping_interval=None) as client:
+            for _ in range(3):  # the answers to pings are behind them
+                client.send(bytes(BYTES))
+            assert client.recv(timeout=PATIENCE_S) == str(3 * BYTES)

@@ -48,7 +48,7 @@ class ShallowSocket(WebSocketsSansIOProtocol):
         self.app = answering
         self._unsent_bytes = 0
         self._has_moved = False
-        """Whether the line has taken all of a message since the last look."""
+        """Whether the line has taken all of a message, or brought anything, since the last look."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Keep what is on its way small from the beginning."""
@@ -66,6 +66,11 @@ class ShallowSocket(WebSocketsSansIOProtocol):
         else:
             line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BYTES)
 
+    def data_received(self, data: bytes) -> None:
+        """Note that someone is there."""
+        self._has_moved = True
+        super().data_received(data)
+
     def resume_writing(self) -> None:
         """Note that all that was written has gone."""
         self._has_moved = True
@@ -77,9 +82,13 @@ class ShallowSocket(WebSocketsSansIOProtocol):
         self._look()
 
     def keepalive_timeout(self) -> None:
-        """Take a client for gone that has not answered; one that reads slowly is there."""
+        """Take a client for gone that has not answered; one that reads slowly is there.
+
+        So may be one of whom nothing is read now, since it has sent more than there is room for.
+        """
         before = self._unsent_bytes
-        if self._has_moved or self.transport.get_write_buffer_size() < before:
+        is_less = self.transport.get_write_buffer_size() < before
+        if self._has_moved or is_less or self.read_paused:
             self._look()
             assert self.ping_timeout is not None
             self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
