@@ -22,7 +22,8 @@ demo: install ## render the built-in avatar speaking
 test: install ## install what the tests need, and run them
 	@scripts/system-packages
 	@if [ -n "$$CI" ]; then $(MAKE) --no-print-directory install-train; fi
-	$(BIN)/python -m pytest -m 'not soak and not alone' -n auto --maxprocesses 4
+	@# As many workers as cores: a network's threads in each would only wait for each other.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not soak and not alone' -n auto --maxprocesses 4
 	$(BIN)/python -m pytest -m alone
 
 soak: install ## ten minutes of clients that come, go, stall and die

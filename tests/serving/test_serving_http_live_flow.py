@@ -143,7 +143,7 @@ def see_a_slow_line(service: Service, codec: str) -> None:
         viewing.until_stats(lambda stats: stats["step"] > 0)
         if codec != "jpeg":  # which takes as much at every step
             viewing.until_stats(lambda stats: stats["queue"] == 0)
-            line.bytes_per_s = 5_000
+            line.bytes_per_s = 7_000
         slow = viewing.until_stats(
             lambda stats: stats["step"] >= HALVED and stats["width"] <= SIZE[0] // 2
         )
