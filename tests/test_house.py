@@ -1,6 +1,8 @@
 """The walls of the house: a room imports only the rooms before it."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,13 @@ def test_a_room_imports_only_rooms_before_it(room: str) -> None:
 def test_every_folder_is_a_room_of_the_map() -> None:
     folders = {path.parent.name for path in SOURCE.glob("*/__init__.py")}
     assert folders == {*ROOMS, "studio"}
+
+
+def test_the_soaks_have_what_they_ask_for() -> None:
+    """They are run by hand and seldom: at least their fixtures are there when they are."""
+    soaks = str(Path(__file__).parent / "soak")
+    plan = [sys.executable, "-m", "pytest", "-m", "soak", "--setup-plan", "-q", soaks]
+    planned = subprocess.run(plan, capture_output=True, text=True, check=False)
+    assert planned.returncode == 0, planned.stdout
+    for name in ("soak", "soak_page", "soak_render"):
+        assert f"test_{name}.py::" in planned.stdout

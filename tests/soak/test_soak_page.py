@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from support.gauge_fixtures import *  # noqa: F403 - in place of the plugin's
 from support.memory import resident_mib
 from support.page_gauge import broken_off, listened, opened, spoken
 from support.server_process import addresses, drain, serving_process
