@@ -22,6 +22,7 @@ from support.tiny_avatar import SIZE, make_avatar
 from viseme.audio import Latency, lookahead_samples
 from viseme.engine import FakeBackend, Tensor
 from viseme.serving.doors.grpc_v1 import v1_handlers
+from viseme.serving.live import SOUND_AHEAD_S
 from viseme.wire.messages import v1
 from viseme.wire.services import LIVE
 
@@ -113,6 +114,24 @@ def test_the_avatar_lives_while_nobody_speaks(main: grpc.Channel) -> None:
         assert {(p.duration_samples, p.start_sample) for p in resting} == {(0, len(speech))}
         talk.hang_up()
         assert not any(p.duration_samples for p in pictures_of(list(talk.answers)))
+
+
+def test_an_interrupt_does_not_wait_for_sound_that_was_sent_far_ahead(main: grpc.Channel) -> None:
+    second = babble(1.0)
+    hello = v1.LiveHello(raw=RAW, rest=True)
+    with Talk(main, v1.LiveRequest(hello=hello)) as talk:
+        talk.read()
+        for _ in range(SOUND_AHEAD_S + 15):  # more than is taken before it is spoken
+            talk.say(*map(sound, np.split(second, 25)))
+        while not talk.read().picture.duration_samples:
+            pass
+        talk.say(BREAK_IN)
+        pictures = 0
+        while (answer := talk.read()).WhichOneof("message") == "picture":
+            pictures += 1
+        assert answer.interrupted.next_sample == (SOUND_AHEAD_S + 15) * len(second)
+        # It would be spoken for a quarter of a minute before the last of it is taken.
+        assert pictures < 5 * 25
 
 
 def until_ended(talk: Talk) -> Iterator[v1.LivePicture]:

@@ -2,13 +2,13 @@
 
     the line -> put -> [ sound, sound, word, sound ... ] -> take -> LiveSession
 
-The event loop puts, and a thread takes all the sound that has come: to change threads takes time,
-and on a busy machine more of it than the sound does.
+Who reads the line puts, and another thread takes all the sound that has come: to change threads
+takes time, and on a busy machine more of it than the sound does. And so an interrupt is seen as
+soon as it has come, though the session may be waiting with what came before it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import deque
 from typing import Final, Generic, TypeVar
@@ -24,30 +24,27 @@ Word = TypeVar("Word")
 
 
 class Inbox(Generic[Word]):
-    """A bounded queue from the running event loop, where it is made, to one thread."""
+    """A bounded queue from one thread to one other; words are anything but bytes."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
         self._changed = threading.Condition()
         self._items: deque[bytes | Word] = deque()
         self._bytes = 0
         self._is_ended = False
-        self._has_room = asyncio.Event()
 
-    async def put(self, item: bytes | Word) -> None:
+    def offer(self, item: bytes | Word) -> bool:
+        """Add sound or a word if there is room; nothing after the end.
+
+        Returns:
+            Whether that is done.
+        """
+        with self._changed:
+            return self._offer(item)
+
+    def put(self, item: bytes | Word) -> None:
         """Add sound or a word, once there is room; nothing after the end."""
-        size = _size(item)
-        while True:
-            with self._changed:
-                if self._is_ended:
-                    return
-                if not self._items or self._is_free_for(size):
-                    self._items.append(item)
-                    self._bytes += size
-                    self._changed.notify_all()
-                    return
-                self._has_room.clear()
-            await self._has_room.wait()
+        with self._changed:
+            self._changed.wait_for(lambda: self._offer(item))
 
     def take(self) -> list[bytes] | Word | None:
         """Wait for all the sound up to the next word, or for that; None after the end."""
@@ -55,37 +52,38 @@ class Inbox(Generic[Word]):
             self._changed.wait_for(lambda: self._items or self._is_ended)
             if self._is_ended:
                 return None
-            taken = self._take()
-            self._loop.call_soon_threadsafe(self._has_room.set)
-            return taken
+            self._changed.notify_all()
+            first = self._items[0]
+            if isinstance(first, bytes):
+                return self._take_sound()
+            self._items.popleft()
+            return first
 
     def end(self) -> None:
-        """Let nothing more be taken, and who waits go on; in the event loop."""
+        """Let nothing more be taken, and whoever waits go on."""
         with self._changed:
             self._is_ended = True
             self._items.clear()
             self._changed.notify_all()
-        self._has_room.set()
 
     # With the lock held.
 
-    def _is_free_for(self, size: int) -> bool:
-        return len(self._items) < MESSAGES_MAX and self._bytes + size <= BYTES_MAX
+    def _offer(self, item: bytes | Word) -> bool:
+        if self._is_ended:
+            return True
+        size = len(item) if isinstance(item, bytes) else 0
+        is_full = len(self._items) >= MESSAGES_MAX or self._bytes + size > BYTES_MAX
+        if self._items and is_full:
+            return False
+        self._items.append(item)
+        self._bytes += size
+        self._changed.notify_all()
+        return True
 
-    def _take(self) -> list[bytes] | Word:
+    def _take_sound(self) -> list[bytes]:
         sounds: list[bytes] = []
-        while self._items:
-            first = self._items[0]
-            if not isinstance(first, bytes):
-                if sounds:
-                    break
-                self._items.popleft()
-                return first
-            sounds.append(first)
-            self._bytes -= len(first)
+        while self._items and isinstance(sound := self._items[0], bytes):
+            sounds.append(sound)
+            self._bytes -= len(sound)
             self._items.popleft()
         return sounds
-
-
-def _size(item: object) -> int:
-    return len(item) if isinstance(item, bytes) else 0

@@ -1,7 +1,8 @@
 """`viseme.v1/Live`: a live session on a gRPC call.
 
 The call's own thread writes, as gRPC wants it; a second one reads, since neither may wait for the
-other. It reads from the first message on, so that one that does not come is not waited for.
+other, and a third hands in what was read, so that an interrupt is seen when it has come. The
+second reads from the first message on, so that one that does not come is not waited for.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import contextvars
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
-from typing import Final
+from enum import Enum
+from typing import Final, TypeAlias
 
 from viseme.errors import DeadlineError, InputError
 from viseme.rendering import RenderOptions
@@ -26,6 +28,7 @@ from viseme.serving.doors.grpc_messages import (
     ready_message,
     sound_back,
 )
+from viseme.serving.inbox import Inbox
 from viseme.serving.job import Lane
 from viseme.serving.live import LiveSession
 from viseme.serving.live_events import LivePicture
@@ -37,6 +40,16 @@ __all__ = ["live_method"]
 
 _PATIENCE_S: Final = 86_400.0
 """Silence is for the session to judge, which knows whether pictures are still being made."""
+
+
+class _Sign(Enum):
+    """What comes of a client beside its messages."""
+
+    HANG_UP = "hang up"
+    """There are no more of them."""
+
+
+_Word: TypeAlias = v1.LiveRequest | _Sign
 
 
 def live_method(calls: Calls) -> Method:
@@ -112,7 +125,7 @@ def _told(arrival: Arrival, session: LiveSession) -> Iterator[v1.LiveResponse]:
 
 
 class _Incoming:
-    """What a client sends, on a thread that ends with the call at the latest.
+    """What a client sends, on two threads that end with the call at the latest.
 
     Args:
         requests: its messages.
@@ -122,13 +135,10 @@ class _Incoming:
         self._requests = requests
         self._first: queue.SimpleQueue[v1.LiveRequest | Exception | None] = queue.SimpleQueue()
         self._begun: queue.SimpleQueue[LiveSession | None] = queue.SimpleQueue()
+        self._inbox: Inbox[_Word] = Inbox()
         self._session: LiveSession | None = None
         self._ended = False
-        run = contextvars.copy_context().run  # what is logged belongs to the call
-        self._thread = threading.Thread(
-            target=run, args=(self._read,), name="viseme-live-reader", daemon=True
-        )
-        self._thread.start()
+        self._threads = [_thread("reader", self._read)]
 
     def first(self, timeout_s: float) -> v1.LiveRequest | None:
         """Wait for the first message; None if there will be none.
@@ -152,18 +162,21 @@ class _Incoming:
     def begin(self, session: LiveSession) -> None:
         """Hand all that follows to a session."""
         self._session = session
+        self._threads.append(_thread("inbox", self._hand_in))
         self._begun.put(session)
         if self._ended:
             session.abandon()
 
     def end(self) -> None:
-        """End the thread; for when the call is over, so that it waits for no message."""
+        """End the threads; for when the call is over, so that they wait for no message."""
         self._ended = True
         if self._session is not None:
             self._session.abandon()
         self._first.put(None)
         self._begun.put(None)
-        self._thread.join()
+        self._inbox.end()
+        for thread in self._threads:
+            thread.join()
 
     def _read(self) -> None:
         try:
@@ -176,20 +189,41 @@ class _Incoming:
             return
         try:
             for request in self._requests:
-                if not _hand_in(session, request):
-                    return
-            session.hang_up()
+                kind = request.WhichOneof("message")
+                if kind == "interrupt":
+                    session.expect_interrupt()
+                self._inbox.put(request.sound if kind == "sound" else request)
+            self._inbox.put(_Sign.HANG_UP)
         except CancelledError:  # the client has gone
             session.abandon()
         except Exception as error:  # noqa: BLE001 - raised again where it can be handled
             session.fail(error)
 
+    def _hand_in(self) -> None:
+        session = self._session
+        assert session is not None, "set before this begins"
+        try:
+            goes_on = True
+            while goes_on and (item := self._inbox.take()) is not None:
+                goes_on = session.push(*item) if isinstance(item, list) else _do(session, item)
+        except Exception as error:  # noqa: BLE001 - raised again where it can be handled
+            session.fail(error)
 
-def _hand_in(session: LiveSession, request: v1.LiveRequest) -> bool:
-    """Do what a message says; False when the session is over."""
+
+def _thread(name: str, work: Callable[[], None]) -> threading.Thread:
+    """Start a thread of the call, to which belongs what it logs."""
+    run = contextvars.copy_context().run
+    thread = threading.Thread(target=run, args=(work,), name=f"viseme-live-{name}", daemon=True)
+    thread.start()
+    return thread
+
+
+def _do(session: LiveSession, request: _Word) -> bool:
+    """Do what a word says; False when no other follows."""
+    if isinstance(request, _Sign):
+        session.hang_up()
+        return False
     kind = request.WhichOneof("message")
-    if kind == "sound":
-        return session.push(request.sound)
     if kind == "say":
         return session.say(request.say.text, request.say.voice)
     if kind == "interrupt":

@@ -1,8 +1,9 @@
 """`/v1/live`: a live session on a WebSocket.
 
 All that is said is in `live_words`. The socket belongs to the event loop; what may have to wait
-for the session, handing in and taking, has a thread each. An interrupt does not wait: what it takes
-back is taken back when it comes, though it is handed in after all that came before it.
+for the session has threads: handing in, taking, and reading where there is no room for more. An
+interrupt does not wait: what it takes back is taken back when it has come, though it is handed in
+after all that came before it.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ class _Conversation:
             rendering = RenderOptions(latency=Latency(hello.latency))
             renderer = house.cast.renderer(name, rendering, lane=Lane.LIVE)
             session = LiveSession(renderer, options, house.desk.metrics, house.speaker)
-            with ThreadPoolExecutor(2, thread_name_prefix="viseme-socket") as threads:
+            with ThreadPoolExecutor(3, thread_name_prefix="viseme-socket") as threads:
                 loop = asyncio.get_running_loop()
                 await loop.run_in_executor(threads, session.__enter__)
                 try:
@@ -184,7 +185,7 @@ class _Conversation:
         """Hand in and take, until the session is over or the client gone."""
         inbox: Inbox[_Deed] = Inbox()
         loop = asyncio.get_running_loop()
-        reading = asyncio.create_task(self._read(session, flow, inbox))
+        reading = asyncio.create_task(self._read(session, flow, inbox, threads))
         handing_in = loop.run_in_executor(threads, _hand_in, session, inbox)
         taking = asyncio.create_task(self._tell(session, flow, threads, visit))
         parts = (reading, handing_in, taking)
@@ -199,12 +200,23 @@ class _Conversation:
             if isinstance(result, Exception):
                 raise result
 
-    async def _read(self, session: LiveSession, flow: LiveFlow, inbox: Inbox[_Deed]) -> None:
+    async def _read(
+        self,
+        session: LiveSession,
+        flow: LiveFlow,
+        inbox: Inbox[_Deed],
+        threads: ThreadPoolExecutor,
+    ) -> None:
         """Answer what can be answered at once, and put the rest where it is handed in."""
+
+        async def put(item: bytes | _Deed) -> None:
+            if not inbox.offer(item):
+                await asyncio.get_running_loop().run_in_executor(threads, inbox.put, item)
+
         while True:
             message = await self._receive()
             if isinstance(message, bytes):
-                await inbox.put(message)
+                await put(message)
                 continue
             try:
                 word = parse_word(message)
@@ -217,7 +229,7 @@ class _Conversation:
                 session.expect_interrupt()
                 await flow.outbox.forget_pictures()
             if isinstance(word, _Deed):
-                await inbox.put(word)
+                await put(word)
             elif isinstance(word, KeyFrame):
                 session.begin_anew()
             elif isinstance(word, Stats):
