@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,6 +74,7 @@ RECIPE = TrainingOptions(
     seed=7,
 )
 CORPUS_MINUTES = 180.0
+MINUTES_TOLD = 15
 ABOUT = About(
     name="demo",
     title="Demo, the built-in presenter",
@@ -93,7 +94,8 @@ def make_demo(folder: Path, work: Path, options: TrainingOptions = RECIPE) -> No
     ``work`` holds what takes long to make (speech, checkpoints) and can be used again.
     """
     presenter = Presenter()
-    corpus = build_corpus(work / "speech", minutes=CORPUS_MINUTES)
+    corpus = build_corpus(work / "speech", minutes=CORPUS_MINUTES, progress=_minutes_told())
+    print("Drawing the presenter, as rendering will see her.", flush=True)
     references = _references(presenter, work / "draft", options)
     source = DrawnSource(presenter, references, corpus, seed=options.seed)
     sheets, shown = work / "sheets", source.batch(SHEET_STEP, SHEET_SHAPE)
@@ -101,6 +103,19 @@ def make_demo(folder: Path, work: Path, options: TrainingOptions = RECIPE) -> No
         lambda averaged, step: _draw_sheet(averaged, shown, sheets / f"step-{step:05}.png")
     )
     _pack(presenter, net, folder, work, options)
+
+
+def _minutes_told() -> Callable[[float], None]:
+    """Give what says every quarter of an hour how much has been spoken."""
+    told_min = 0
+
+    def tell(seconds: float) -> None:
+        nonlocal told_min
+        if seconds >= 60 * (told_min + MINUTES_TOLD):
+            told_min += MINUTES_TOLD
+            print(f"{told_min} of {CORPUS_MINUTES:.0f} minutes of lessons are spoken.", flush=True)
+
+    return tell
 
 
 def _references(presenter: Presenter, draft: Path, options: TrainingOptions) -> Crops:
@@ -168,6 +183,7 @@ def main() -> None:
     workers = options.workers or (1 if options.device == "cpu" else available_cores() - 1)
     recipe = replace(RECIPE, device=options.device, workers=max(1, workers))
     make_demo(options.out, options.work, recipe)
+    print(f"The avatar is in {options.out}.")
 
 
 if __name__ == "__main__":
