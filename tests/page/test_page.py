@@ -150,7 +150,11 @@ def test_a_slow_line_makes_smaller_pictures_of_the_same_avatar(
         until(page, "a.screen.shown > 5")
         codec = of_avatar(page, "a.screen.config.codec")
         size = of_avatar(page, "[a.canvas.width, a.canvas.height]")
-        line.bytes_per_s = 12_000
+        # The picture that is on its way takes 60 kB.
+        line.bytes_per_s = 20_000
+        until(page, f"a.screen.shown > {of_avatar(page, 'a.screen.shown')} + 10")
+        # Those of the same size take 9 kB a second at their worst, and smaller ones half of it.
+        line.bytes_per_s = 6_000
         until(page, f"a.screen.config.codec !== '{codec}'")  # of which its size is a part
         for bytes_per_s in (20_000, None):
             line.bytes_per_s = bytes_per_s

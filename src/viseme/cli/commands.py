@@ -270,7 +270,8 @@ def distill(  # noqa: PLR0913 - one for each option, put together in DistillComm
     speech: Annotated[
         list[Path] | None,
         typer.Option(
-            "--speech", help="Sound to learn from, some minutes; again for more. Else flite speaks."
+            "--speech",
+            help="Sound to learn from, some minutes; again for more; else flite, espeak-ng speak.",
         ),
     ] = None,
     lessons: Annotated[

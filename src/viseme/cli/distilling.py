@@ -72,7 +72,8 @@ class DistillCommand:
         """Return what there is to hear, in pieces."""
         if not self.speech:
             say(
-                f"No --speech is given: {_SPOKEN_MINUTES:g} minutes are spoken by flite and espeak."
+                f"No --speech is given: {_SPOKEN_MINUTES:g} minutes are spoken by flite and "
+                "espeak-ng."
             )
             speech = studio_module("speech", "Distilling")
             corpus = speech.build_corpus(work / "speech", minutes=_SPOKEN_MINUTES)
