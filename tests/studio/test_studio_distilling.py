@@ -123,7 +123,7 @@ def test_it_goes_on_where_it_was(teacher_avatar: Avatar, tmp_path: Path) -> None
     assert kept[1].read_bytes() == before
     networks = [(tmp_path / name / "generator.onnx").read_bytes() for name in ("first", "again")]
     assert networks[0] == networks[1]
-    with pytest.raises(InputError, match="holds what was made with another seed; choose"):
+    with pytest.raises(InputError, match=r"for something else \(not the same seed\); choose"):
         distill(
             teacher_avatar,
             tmp_path / "other",
@@ -132,7 +132,7 @@ def test_it_goes_on_where_it_was(teacher_avatar: Avatar, tmp_path: Path) -> None
             options=DistillOptions(lessons=40, steps=20, seed=1),
         )
     (work / "purpose.json").write_text("{")
-    with pytest.raises(InputError, match="holds what was made with another teacher; choose"):
+    with pytest.raises(InputError, match=r"for something else \(not the same teacher\); choose"):
         distill(teacher_avatar, tmp_path / "other", speeches=speeches(), work=work, options=few)
 
 

@@ -307,8 +307,8 @@ def _claim(
     others = [name for name, value in purpose.items() if found.get(name) != value]
     if others:
         raise InputError(
-            f"{work} holds what was made with another {others[0].replace('_', ' ')}; choose "
-            "another working folder, or remove it."
+            f"{work} holds what was made for something else (not the same "
+            f"{others[0].replace('_', ' ')}); choose another working folder, or remove it."
         )
 
 
