@@ -23,7 +23,8 @@ test: install ## install what the tests need, and run them
 	@scripts/system-packages
 	@if [ -n "$$CI" ]; then $(MAKE) --no-print-directory install-train; fi
 	@# As many workers as cores: a network's threads in each would only wait for each other.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not soak and not alone' -n auto --maxprocesses 4
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not soak and not alone and not waiting' -n auto --maxprocesses 4
+	$(BIN)/python -m pytest -m waiting -n 2 --dist loadfile
 	$(BIN)/python -m pytest -m alone
 
 soak: install ## ten minutes of clients that come, go, stall and die

@@ -25,7 +25,7 @@ from support.slow_line import slow_line
 from viseme.serving.config import Address
 
 pytest_plugins = ["support.page_fixtures"]
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.waiting
 
 
 def test_it_shows_speaks_and_rests_again(page: Any, folder: Path, url: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from support.page import PICTURES, of_avatar, until, wait_for
 
 pytest_plugins = ["support.page_fixtures"]
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.waiting
 
 PIXELS = "[...a.canvas.getContext('2d').getImageData(0, 0, 8, 8).data].join()"
 

@@ -12,7 +12,7 @@ from support.page import PICTURES, free_port, of_avatar, server, until, wait_for
 from support.programs import install
 
 pytest_plugins = ["support.page_fixtures"]
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.waiting
 
 RATE_HZ = 16_000
 WORD_S = 0.5

@@ -127,7 +127,7 @@ def viewer(service: Service, **hello: Any) -> Iterator[tuple[Viewer, SlowLine]]:
         yield Viewer(socket), line
 
 
-@pytest.mark.alone
+@pytest.mark.waiting
 def test_lines_that_are_too_slow_lose_groups_of_pictures_and_no_words(service: Service) -> None:
     codecs = ("h264", "vp8", "jpeg")
     with ThreadPoolExecutor(len(codecs)) as viewers:  # it is time that they take, and little else
@@ -193,7 +193,7 @@ def test_a_file_that_is_sent_ahead_loses_nothing_on_a_line_that_is_fast_enough(
     assert (stats["pictures_left_out"], stats["step"]) == (0, 0)
 
 
-@pytest.mark.alone
+@pytest.mark.waiting
 def test_a_client_that_stops_reading_is_ended(folders: list[Path]) -> None:
     config = serving(limits={"stall_s": 1})
     with (
