@@ -39,7 +39,7 @@ MP4 = ContainerRecipe(
     # time of superfast for less than half the size; two thirds of that time, and fewer bytes,
     # without what it looks for in vain there: places for B-frames, finer motion, smaller blocks,
     # what comes later. Four B-frames in a row take a tenth of the time and a seventh of the bytes
-    # from three, for 0.3 dB at 46 dB about the mouth.
+    # from three, for 0.3 dB at 42 dB about the mouth.
     # Where the looking ahead has a thread of its own, or looks for no cuts, which would save a
     # little more, the bytes are not always the same.
     picture=PictureRecipe(
