@@ -22,6 +22,10 @@ def other() -> Iterator[ThreadPoolExecutor]:
         yield thread
 
 
+def size(item: str | bytes) -> int:
+    return len(item)
+
+
 def waits(what: Future[object]) -> bool:
     return not wait([what], 0.05).done
 
@@ -29,7 +33,7 @@ def waits(what: Future[object]) -> bool:
 def test_sound_is_taken_together_up_to_the_next_word() -> None:
     box = Box()
     for item in (b"a", b"bc", "one", "two", b"d"):
-        box.put(item)
+        box.put(item, size(item))
     assert [box.take() for _ in range(4)] == [[b"a", b"bc"], "one", "two", [b"d"]]
 
 
@@ -37,16 +41,18 @@ def test_who_takes_waits(other: ThreadPoolExecutor) -> None:
     box = Box()
     taking: Future[object] = other.submit(box.take)
     assert waits(taking)
-    box.put("word")
+    box.put("word", 4)
     assert taking.result(PATIENCE_S) == "word"
 
 
-@pytest.mark.parametrize("items", [["word"] * MESSAGES_MAX, [bytes(BYTES_MAX)]])
+@pytest.mark.parametrize(
+    "items", [["word"] * MESSAGES_MAX, [bytes(BYTES_MAX)], ["long words " * (BYTES_MAX // 11 + 1)]]
+)
 def test_who_puts_waits_for_room(other: ThreadPoolExecutor, items: list[str | bytes]) -> None:
     box = Box()
-    assert all(box.offer(item) for item in items)
-    assert not box.offer(b"next")
-    putting: Future[object] = other.submit(box.put, b"next")
+    assert all(box.offer(item, size(item)) for item in items)
+    assert not box.offer(b"next", 4)
+    putting: Future[object] = other.submit(box.put, b"next", 4)
     assert waits(putting)
     assert [box.take() for _ in items] in (items, [items])
     putting.result(PATIENCE_S)
@@ -56,20 +62,20 @@ def test_who_puts_waits_for_room(other: ThreadPoolExecutor, items: list[str | by
 def test_a_message_that_is_larger_than_all_the_room_is_alone() -> None:
     box = Box()
     large = bytes(BYTES_MAX + 1)
-    assert box.offer(large)
-    assert not box.offer(b"")
+    assert box.offer(large, size(large))
+    assert not box.offer(b"", 0)
     assert box.take() == [large]
-    assert box.offer(b"")
+    assert box.offer(b"", 0)
 
 
 def test_the_end_frees_both_and_nothing_is_kept(other: ThreadPoolExecutor) -> None:
     box = Box()
-    box.put(bytes(BYTES_MAX))
-    putting: Future[object] = other.submit(box.put, b"more")
+    box.put(bytes(BYTES_MAX), BYTES_MAX)
+    putting: Future[object] = other.submit(box.put, b"more", 4)
     assert waits(putting)
     box.end()
     putting.result(PATIENCE_S)
-    assert box.offer(b"too late")
+    assert box.offer(b"too late", 8)
     assert box.take() is None
 
 

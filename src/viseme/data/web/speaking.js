@@ -6,8 +6,7 @@
  * @typedef {import("./loudspeaker.js").Loudspeaker} Loudspeaker
  */
 
-/** What is sent at once: a message costs a server more than what is in it, and whoever interrupts waits
- * until those before it are done. */
+/** What is sent at once: a message costs a server more than what is in it. */
 const PIECE_S = 0.2;
 /** How far ahead of what is heard a file is sent: an interrupt has as much to forget. */
 const AHEAD_S = 6;

@@ -192,8 +192,9 @@ class _Incoming:
                 kind = request.WhichOneof("message")
                 if kind == "interrupt":
                     session.expect_interrupt()
-                self._inbox.put(request.sound if kind == "sound" else request)
-            self._inbox.put(_Sign.HANG_UP)
+                item = request.sound if kind == "sound" else request
+                self._inbox.put(item, request.ByteSize())
+            self._inbox.put(_Sign.HANG_UP, 0)
         except CancelledError:  # the client has gone
             session.abandon()
         except Exception as error:  # noqa: BLE001 - raised again where it can be handled

@@ -209,14 +209,14 @@ class _Conversation:
     ) -> None:
         """Answer what can be answered at once, and put the rest where it is handed in."""
 
-        async def put(item: bytes | _Deed) -> None:
-            if not inbox.offer(item):
-                await asyncio.get_running_loop().run_in_executor(threads, inbox.put, item)
+        async def put(item: bytes | _Deed, size: int) -> None:
+            if not inbox.offer(item, size):
+                await asyncio.get_running_loop().run_in_executor(threads, inbox.put, item, size)
 
         while True:
             message = await self._receive()
             if isinstance(message, bytes):
-                await put(message)
+                await put(message, len(message))
                 continue
             try:
                 word = parse_word(message)
@@ -229,7 +229,7 @@ class _Conversation:
                 session.expect_interrupt()
                 await flow.outbox.forget_pictures()
             if isinstance(word, _Deed):
-                await put(word)
+                await put(word, len(message))
             elif isinstance(word, KeyFrame):
                 session.begin_anew()
             elif isinstance(word, Stats):
