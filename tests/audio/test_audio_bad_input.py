@@ -14,8 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from sound_files import RATE_HZ, chunk, encoded, of_soundfile, riff, silent_video, speech, wav
 
+from support.sound_files import (
+    RATE_HZ,
+    chunk,
+    encoded,
+    of_soundfile,
+    riff,
+    silent_video,
+    speech,
+    wav,
+)
 from viseme.audio import decode, probe, read
 from viseme.errors import InputError, VisemeError, VisemeWarning
 

@@ -17,15 +17,16 @@ import numpy as np
 import pytest
 from fake_audio_encoder import FakeEncoder
 from numpy.typing import NDArray
-from sound_files import RATE_HZ, encoded, of_soundfile, speech, wav
 
 import viseme.audio
+from support.sound_files import RATE_HZ, encoded, of_soundfile, speech, wav
 from viseme.audio import (
     SoundInfo,
     WindowStream,
     decode,
     features,
     from_samples,
+    length_s,
     mel_spectrogram,
     probe,
     read,
@@ -240,6 +241,21 @@ def test_probe_of_a_live_recording_knows_no_length() -> None:
     data = encoded("webm", "libopus", SOUND, options={"live": "1"})
     assert probe(io.BytesIO(data)).duration_s is None
     assert best_shift_error(read(io.BytesIO(data))) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("data", "seconds"),
+    [
+        *((data, 2.0) for data in (EXACT | COARSE | COMPRESSED).values()),
+        (encoded("webm", "libopus", SOUND, options={"live": "1"}), 2.0),
+        (encoded("adts", "aac", SOUND), 2.0),
+        (encoded("adts", "aac", SOUND)[:-100], 2.0),
+        (encoded("adts", "aac", SOUND) + encoded("adts", "aac", SOUND), 4.0),
+        (encoded("matroska", "aac", SOUND, picture=True), 2.0),
+    ],
+)
+def test_the_length_is_known_whether_it_is_stated_or_not(data: bytes, seconds: float) -> None:
+    assert length_s(io.BytesIO(data)) == pytest.approx(seconds, abs=0.06)
 
 
 def test_a_short_sound_beside_a_long_picture_is_whole() -> None:

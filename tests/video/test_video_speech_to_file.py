@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from support.sound_files import encoded, speech
 from support.tiny_avatar import make_avatar
 from viseme.engine import FakeBackend
 from viseme.errors import BackendError, InputError, OutputError
@@ -181,11 +182,19 @@ def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
     assert peak_bytes(150) - peak_bytes(15) < 30e6
 
 
+@pytest.mark.parametrize("stated", [True, False])
 def test_the_file_knows_whether_the_speech_is_long(
-    tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch, stated: bool
 ) -> None:
     monkeypatch.setattr("viseme.video.writer.LONG_S", 2.0)
     for seconds in (1, 3):
         out = tmp_path / f"{seconds}.mp4"
-        render_file((noise(seconds, 16_000), 16_000), tiny, out, PLAIN)
+        render_file(_speech(seconds, stated=stated), tiny, out, PLAIN)
         assert (b"moof" in out.read_bytes()) == (seconds == 3)
+
+
+def _speech(seconds: int, *, stated: bool) -> Speech:
+    if stated:
+        return noise(seconds, 16_000), 16_000
+    # As a browser records: nobody knew how long it would be when its header was written.
+    return io.BytesIO(encoded("webm", "libopus", speech(seconds), options={"live": "1"}))

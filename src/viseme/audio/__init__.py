@@ -1,6 +1,6 @@
 """Sound in, windows out: a file or live chunks -> 16 kHz mono -> mel -> features -> windows."""
 
-from viseme.audio.decode import SoundInfo, decode, probe, read
+from viseme.audio.decode import SoundInfo, decode, length_s, probe, read
 from viseme.audio.features import features
 from viseme.audio.latency import Latency
 from viseme.audio.lookahead import LOOKAHEAD_SAMPLES, lookahead_samples
@@ -30,6 +30,7 @@ __all__ = [
     "decode",
     "features",
     "from_samples",
+    "length_s",
     "lookahead_samples",
     "mel_spectrogram",
     "probe",

@@ -18,7 +18,7 @@ from viseme.errors import InputError, VisemeWarning
 if TYPE_CHECKING:
     from viseme.audio.source import Source
 
-__all__ = ["SoundInfo", "decode", "probe", "read"]
+__all__ = ["SoundInfo", "decode", "length_s", "probe", "read"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,18 @@ def probe(source: str | Path | BinaryIO) -> SoundInfo:
             codec.codec.canonical_name,
             sound.stated_s,
         )
+
+
+def length_s(source: str | Path | BinaryIO) -> float:
+    """Tell how long the sound of a file is, without decoding it.
+
+    It is what its header states or, where that states nothing, what its packets add up to, for
+    which all of the file is read.
+
+    Raises `InputError` as `decode` does.
+    """
+    with _opened(source) as sound:
+        return sound.packets_s() if sound.stated_s is None else sound.stated_s
 
 
 def _opened(source: str | Path | BinaryIO) -> AbstractContextManager[Source]:

@@ -47,8 +47,6 @@ class _Lines:
 
     def _line(self, progress: Progress, elapsed_s: float) -> str:
         rate_hz = progress.frames / elapsed_s
-        if progress.total is None:
-            return f"Frame {progress.frames}, {rate_hz:.1f} frames a second."
         left_s = max(0, progress.total - progress.frames) / rate_hz
         return (
             f"Frame {progress.frames} of about {progress.total}, {rate_hz:.1f} frames a second, "
@@ -56,9 +54,7 @@ class _Lines:
         )
 
 
-def _count(total: int | None) -> str:
-    if total is None:
-        return "frames"
+def _count(total: int) -> str:
     return f"about {total} frame{'' if total == 1 else 's'}"
 
 
@@ -94,7 +90,7 @@ def _bar() -> Iterator[Report]:
                 return
             speed = f"{progress.frames / (time.monotonic() - begin_s):.1f} fps"
             # The number of frames was an estimate: it grows where it fell short.
-            total = progress.total and max(progress.total, progress.frames)
+            total = max(progress.total, progress.frames)
             bar.update(task, completed=progress.frames, total=total, speed=speed)
 
         yield report

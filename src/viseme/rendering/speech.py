@@ -49,8 +49,8 @@ class SpeechSource(ABC):
         """Give the sound as it came: pieces of [n, channels] in any type, each with its rate."""
 
     @abstractmethod
-    def duration_s(self) -> float | None:
-        """How long it says it is, which may be an estimate; None where it does not say."""
+    def length_s(self) -> float:
+        """How long it is: as it states or, without that, as its packets are; nothing is decoded."""
 
     @abstractmethod
     def stated_s(self) -> float | None:
@@ -97,8 +97,8 @@ class _FileSource(SpeechSource):
         with opened(self._file) as sound:
             yield from _chunks(sound)
 
-    def duration_s(self) -> float | None:
-        return audio.probe(self._file).duration_s
+    def length_s(self) -> float:
+        return audio.length_s(self._file)
 
     def stated_s(self) -> float | None:
         return audio.probe(self._file).stated_s
@@ -118,9 +118,9 @@ class _CopySource(SpeechSource):
         with self._open() as file, opened(file) as sound:
             yield from _chunks(sound)
 
-    def duration_s(self) -> float | None:
+    def length_s(self) -> float:
         with self._open() as file:
-            return audio.probe(file).duration_s
+            return audio.length_s(file)
 
     def stated_s(self) -> float | None:
         with self._open() as file:
@@ -161,11 +161,11 @@ class _SamplesSource(SpeechSource):
         for start in range(0, len(self._samples), _SLICE_SAMPLES):
             yield self._samples[start : start + _SLICE_SAMPLES], self._rate_hz
 
-    def duration_s(self) -> float | None:
+    def length_s(self) -> float:
         return float(len(self._samples) / self._rate_hz)
 
     def stated_s(self) -> float | None:
-        return self.duration_s()
+        return self.length_s()
 
 
 def _is_pipe(path: str | Path) -> bool:

@@ -31,8 +31,8 @@ class Progress:
 
     frames: int
     """Frames written so far."""
-    total: int | None
-    """About how many there will be; None where the speech does not say how long it is."""
+    total: int
+    """About how many there will be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def render_file(
         closing(source.pieces()) as pieces,
     ):
         sound = make_sound(pieces)
-        lasts_s = source.duration_s()
+        lasts_s = source.length_s()
         total = _expected_frames(lasts_s)
         backend = renderer.warm_up().backend
         warm_s = time.perf_counter()
@@ -154,11 +154,9 @@ def _check_is_not_speech(path: Path, speech: Speech) -> None:
         raise OutputError(f"'{path}' is the speech itself; choose another name for the result.")
 
 
-def _expected_frames(duration_s: float | None) -> int | None:
-    if duration_s is None:
-        return None
+def _expected_frames(length_s: float) -> int:
     # Between 25 T - 1.7 and 25 T - 0.7: the middle will do for a bar.
-    return max(1, round(duration_s * FRAME_RATE_HZ - 1.2))
+    return max(1, round(length_s * FRAME_RATE_HZ - 1.2))
 
 
 def _ignore(_: Progress) -> None:
