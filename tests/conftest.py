@@ -32,6 +32,14 @@ def cache_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the user be one that the system knows no home of, as it is of many a service."""
+    for variable in ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "VISEME_CACHE_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+
+
+@pytest.fixture
 def no_thread_is_left() -> Iterator[None]:
     before = set(threading.enumerate())
     yield

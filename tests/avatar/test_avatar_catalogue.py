@@ -80,3 +80,14 @@ def test_a_path_is_no_name(own_avatars: Path, monkeypatch: pytest.MonkeyPatch) -
         load_avatar(path).close()
     with pytest.raises(AvatarError, match="There is no avatar"):
         load_avatar("avatars/nobody")
+
+
+@pytest.mark.usefixtures("no_home")
+def test_who_has_no_home_has_the_other_avatars(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_bundle(tmp_path, "anna")
+    monkeypatch.setenv("VISEME_AVATARS", os.pathsep.join(["~/avatars", str(tmp_path / "avatars")]))
+    assert [info.name for info in list_avatars()] == ["demo", "anna"]
+    with load_avatar("demo") as avatar:
+        assert avatar.name == "demo"

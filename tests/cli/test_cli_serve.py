@@ -77,6 +77,28 @@ def test_a_signal_ends_it_well(run: CommandLine, name: str) -> None:
                 probe.connect((host, int(port)))
 
 
+@pytest.mark.parametrize("is_abstract", [False, True])
+def test_a_service_manager_is_told_how_it_is_doing(run: CommandLine, is_abstract: bool) -> None:
+    name = str(run.folder / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind("\0" + name if is_abstract else name)
+        manager.settimeout(PATIENCE_S)
+        run.environment["NOTIFY_SOCKET"] = "@" + name if is_abstract else name
+        with serving_process(run.folder, run.environment, *PLAIN, "--json") as process:
+            assert manager.recv(1024).startswith(b"READY=1\nSTATUS=Ready after ")
+            assert get(addresses(process)["http"], "/readyz")
+            process.terminate()
+            assert manager.recv(1024).startswith(b"STOPPING=1\n")
+            process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 0
+
+
+def test_it_serves_where_the_service_manager_has_gone(run: CommandLine) -> None:
+    run.environment["NOTIFY_SOCKET"] = str(run.folder / "nothing")
+    with serving_process(run.folder, run.environment, *PLAIN, "--json") as process:
+        assert get(addresses(process)["http"], "/readyz")
+
+
 def test_a_taken_port_is_one_sentence(run: CommandLine) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

@@ -15,7 +15,7 @@ from support.backends import skip_unless_available
 from support.probes import identity_generator, noisy_generator
 from viseme.engine import Backend, Candidate, FakeBackend, Inferencer, Tensor
 from viseme.engine.choice import DEVIATION_MAX, choose, fastest
-from viseme.engine.choice_cache import ChoiceCache, choice_key
+from viseme.engine.choice_cache import ChoiceCache, cache_folder, choice_key
 from viseme.errors import BackendError
 
 SAMPLES = [{"x": np.full((1, 4), value, np.float32)} for value in (0.25, 0.5)]
@@ -212,6 +212,14 @@ def test_a_folder_that_cannot_be_made_is_as_good_as_none(tmp_path: Path) -> None
     cache.remember(KEY, "openvino")
 
     assert cache.recall(KEY) is None
+
+
+@pytest.mark.usefixtures("no_home")
+def test_without_a_home_nothing_is_kept(tmp_path: Path) -> None:
+    assert not cache_folder().exists()
+    with Inferencer(identity_generator(tmp_path / "it.onnx")) as inferencer:
+        assert inferencer.warm_up().backend
+    assert not cache_folder().exists()
 
 
 def test_old_choices_make_room(tmp_path: Path) -> None:

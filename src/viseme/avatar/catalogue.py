@@ -85,12 +85,14 @@ def _places() -> list[tuple[Path, bool]]:
     """Return the folders that hold avatars, and whether those are built in."""
     built_in = Path(str(resources.files("viseme"))) / "data" / "avatars"
     listed = os.environ.get(SEARCH_PATH_VARIABLE, "").split(os.pathsep)
-    own = platformdirs.user_data_path("viseme") / "avatars"
-    return [
-        (built_in, True),
-        *((Path(entry).expanduser(), False) for entry in listed if entry),
-        (own, False),
-    ]
+    places = [(built_in, True), *((_expanded(entry), False) for entry in listed if entry)]
+    with suppress(RuntimeError):  # the user has no home, as that of a service may not
+        places.append((platformdirs.user_data_path("viseme") / "avatars", False))
+    return places
+
+
+def _expanded(entry: str) -> Path:
+    return Path(os.path.expanduser(entry))  # noqa: PTH111 -- which leaves what it does not know
 
 
 def _bundles(folder: Path) -> list[Path]:

@@ -20,6 +20,7 @@ from viseme.serving.config import ServerConfig, load_config, print_config
 from viseme.serving.logs import logging_to
 from viseme.serving.process import settle_process
 from viseme.serving.server import Server, ServerReport
+from viseme.serving.service_manager import tell_ready, tell_stopping
 from viseme.serving.tls import load_tls
 from viseme.serving.tokens import load_tokens
 from viseme.voices import Speaker
@@ -54,7 +55,9 @@ def serve(file: Path | None, overrides: Mapping[str, object], *, as_json: bool) 
         Server(config, _doors(config), tokens) as server,
     ):
         _show_ready(server.report, config, as_json=as_json)
+        tell_ready(f"Ready after {server.report.seconds:.1f} s.")
         stop.wait()
+        tell_stopping()
         say("Ending: what runs may finish; a second signal does not wait for it.")
         finished = server.drain(hurry)
     if not finished:

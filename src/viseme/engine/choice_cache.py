@@ -31,8 +31,17 @@ Key = Mapping[str, str | int | None]
 
 
 def cache_folder() -> Path:
-    """Say where viseme keeps what it can make again: ``$VISEME_CACHE_DIR`` or the user's cache."""
-    return Path(os.environ.get(CACHE_DIR_VARIABLE) or platformdirs.user_cache_dir("viseme"))
+    """Say where viseme keeps what it can make again: ``$VISEME_CACHE_DIR`` or the user's cache.
+
+    Of a user without a home, such as a service may have, it is a place where nothing can be kept.
+    """
+    named = os.environ.get(CACHE_DIR_VARIABLE)
+    if named:
+        return Path(named)
+    try:
+        return platformdirs.user_cache_path("viseme")
+    except RuntimeError:  # a temporary folder would be anyone's to fill
+        return Path(os.devnull, "viseme")
 
 
 def choice_key(
