@@ -13,6 +13,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 KEY_MODE = 0o600
+_FOR_SIGNING = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+"""As RFC 5280 wants of an authority, and Python by itself from 3.13 on."""
 
 
 class Pair(NamedTuple):
@@ -29,8 +41,10 @@ class Authority:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name(name)
-        certificate = _builder(self._name, self._name, self._key).add_extension(
-            x509.BasicConstraints(ca=True, path_length=0), critical=True
+        certificate = (
+            _builder(self._name, self._name, self._key)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_FOR_SIGNING, critical=True)
         )
         self.file = folder / f"{name}.pem"
         self.file.write_bytes(_pem(certificate.sign(self._key, hashes.SHA256())))
@@ -39,8 +53,11 @@ class Authority:
         """Make a certificate and its key; the key is locked if there is a password."""
         key = ec.generate_private_key(ec.SECP256R1())
         hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-        certificate = _builder(_name(name), self._name, key).add_extension(
-            x509.SubjectAlternativeName(hosts), critical=False
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        certificate = (
+            _builder(_name(name), self._name, key)
+            .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
+            .add_extension(issuer, critical=False)
         )
         pair = Pair(self._folder / f"{name}.pem", self._folder / f"{name}.key")
         pair.certificate.write_bytes(_pem(certificate.sign(self._key, hashes.SHA256())))
@@ -74,6 +91,7 @@ def _builder(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - day)
         .not_valid_after(now + day)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
 
 

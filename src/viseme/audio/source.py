@@ -40,6 +40,11 @@ SAMPLE_TYPES: dict[str, type[np.number[Any]]] = {
 }
 """FFmpeg's sample formats; those with a "p" behind them have a plane for each channel."""
 
+_ANY_TAGS: dict[str, Any] = (
+    {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+)
+"""Tags in an old encoding are no reason to refuse the sound; PyAV has been of that mind since 19."""
+
 
 @contextmanager
 def opened(source: str | Path | BinaryIO) -> Iterator[Source]:
@@ -234,6 +239,6 @@ def _open_container(file: BinaryIO, name: str) -> av.container.InputContainer:
     return av.open(
         _File(file, name),
         mode="r",
-        metadata_errors="replace",  # tags in an old encoding are no reason to refuse the sound
         options={"protocol_whitelist": "none"},
+        **_ANY_TAGS,
     )
