@@ -176,6 +176,8 @@ def test_targets_are_poses_that_the_mouth_can_take() -> None:
         ("aI@", ("ay", "ax")),
         ("_:", (SILENCE,)),
         (";", ()),
+        ("'3:", ("er",)),
+        (",a#", ("ax",)),
     ],
 )
 def test_mnemonics_of_espeak(mnemonic: str, phones: tuple[str, ...]) -> None:

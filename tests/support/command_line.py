@@ -17,7 +17,7 @@ import soundfile
 import viseme
 from support.tiny_avatar import make_avatar
 
-PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
+PR_SET_SECUREBITS, SECBIT_NOROOT = 28, 1
 PROGRAM = [sys.executable, "-c", "from viseme.cli import main; main()"]
 
 
@@ -77,9 +77,8 @@ class CommandLine:
 def _give_up_rights() -> None:
     """Make a program that root starts heed the permissions of files, as any other user's does."""
     libc = ctypes.CDLL(None, use_errno=True)
-    for right in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
-        if libc.prctl(PR_CAPBSET_DROP, right, 0, 0, 0):
-            raise OSError(ctypes.get_errno(), "cannot give up root's rights over files")
+    if libc.prctl(PR_SET_SECUREBITS, SECBIT_NOROOT, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "cannot give up root's rights over files")
 
 
 @cache

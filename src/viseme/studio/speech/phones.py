@@ -132,7 +132,7 @@ PHONES: tuple[str, ...] = tuple(sorted(TARGETS))
 """All phones; a phone's place here is its number in a batch."""
 VOWELS = frozenset(_MONOPHTHONGS) | frozenset(_DIPHTHONGS)
 
-# Mnemonics as espeak-ng 1.51 reports them for its English voices. The r inside "A@", "O@" and the
+# Mnemonics as espeak-ng 1.51 reports them for its English voices, and 1.52 with stress marks. The r inside "A@", "O@" and the
 # like is heard in some accents only and hardly seen in any, so it is left out.
 _ESPEAK: dict[str, tuple[str, ...]] = {
     "_": (SILENCE,), "_:": (SILENCE,), "_!": (SILENCE,), "_|": (SILENCE,),
@@ -145,6 +145,7 @@ _ESPEAK: dict[str, tuple[str, ...]] = {
     "D": ("dh",), "dZ": ("jh",), "h": ("hh",), "j": ("y",), "N": ("ng",), "S": ("sh",),
     "T": ("th",), "tS": ("ch",), "Z": ("zh",),
 }  # fmt: skip
+_ESPEAK_STRESSES = "',"  # before the sound
 _ESPEAK_CONTINUATIONS = frozenset({"", ";"})  # marks, not sounds of their own
 _ESPEAK_SHADES = "#-:2345"  # "O:", "t2", "n-": shades of one phone
 
@@ -161,9 +162,9 @@ def from_espeak(mnemonic: str) -> tuple[str, ...]:
 
     "t#" and "O:" are looked up as they are first, then without their marks, one after the other.
     """
-    if mnemonic in _ESPEAK_CONTINUATIONS:
+    name = mnemonic.lstrip(_ESPEAK_STRESSES)
+    if name in _ESPEAK_CONTINUATIONS:
         return ()
-    name = mnemonic
     while name:
         if name in _ESPEAK:
             return _ESPEAK[name]
