@@ -43,7 +43,7 @@ SAMPLE_TYPES: dict[str, type[np.number[Any]]] = {
 _ANY_TAGS: dict[str, Any] = (
     {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 )
-"""Tags in an old encoding are no reason to refuse the sound; PyAV has been of that mind since 19."""
+"""Tags in an old encoding are no reason to refuse the sound; PyAV 19 is of that mind itself."""
 
 
 @contextmanager
@@ -236,9 +236,10 @@ def _open_file(name: str) -> BinaryIO:
 def _open_container(file: BinaryIO, name: str) -> av.container.InputContainer:
     if _can_seek(file):
         file.seek(0)
-    return av.open(
+    container: av.container.InputContainer = av.open(
         _File(file, name),
         mode="r",
         options={"protocol_whitelist": "none"},
         **_ANY_TAGS,
     )
+    return container

@@ -67,6 +67,9 @@ def main(text: str, voice: str, *parameters: str) -> int:
     rate_hz: int = library.espeak_Initialize(SYNCHRONOUS, 0, None, PHONEME_EVENTS | DO_NOT_EXIT)
     if rate_hz <= 0:
         return EXIT_NO_DATA
+    # The breath of some voices is noise; from version 1.52 on its seed is the time of day.
+    if hasattr(library, "espeak_ng_SetRandSeed"):
+        library.espeak_ng_SetRandSeed(ctypes.c_long(1))
     pieces: list[bytes] = []
     events: list[tuple[int, str]] = []
 

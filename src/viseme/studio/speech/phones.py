@@ -132,8 +132,9 @@ PHONES: tuple[str, ...] = tuple(sorted(TARGETS))
 """All phones; a phone's place here is its number in a batch."""
 VOWELS = frozenset(_MONOPHTHONGS) | frozenset(_DIPHTHONGS)
 
-# Mnemonics as espeak-ng 1.51 reports them for its English voices, and 1.52 with stress marks. The r inside "A@", "O@" and the
-# like is heard in some accents only and hardly seen in any, so it is left out.
+# Mnemonics as espeak-ng 1.51 reports them for its English voices; 1.52 puts stress marks before
+# them. The r inside "A@", "O@" and the like is heard in some accents only and hardly seen in any,
+# so it is left out.
 _ESPEAK: dict[str, tuple[str, ...]] = {
     "_": (SILENCE,), "_:": (SILENCE,), "_!": (SILENCE,), "_|": (SILENCE,),
     "0": ("aa",), "3": ("er",), "@": ("ax",), "@L": ("ax", "l"), "a": ("ae",), "a#": ("ax",),
