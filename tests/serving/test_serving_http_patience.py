@@ -16,6 +16,7 @@ from support.played_network import PATIENCE_S
 from support.probes import identity_generator
 from support.sounds import noise, wave_file
 from support.tiny_avatar import make_avatar
+from viseme.serving.process import raise_file_limit
 
 pytest_plugins = ["support.house_fixtures"]
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
@@ -71,6 +72,7 @@ def test_many_that_say_nothing_keep_nobody_out(service: Service) -> None:
 
 
 def test_too_many_connections_are_told_so(tmp_path: Path) -> None:
+    raise_file_limit()  # both ends of them are in this process
     model = identity_generator(tmp_path / "model.onnx", size=160)
     with (
         open_house(model=model) as house,

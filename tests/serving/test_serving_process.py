@@ -50,3 +50,15 @@ def test_threads_that_wait_get_their_turn_soon() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert float(done.stdout) < 0.001, done.stderr
+
+
+def test_it_may_open_as_many_files_as_it_is_allowed() -> None:
+    program = (
+        "import resource; from viseme.serving.process import settle_process\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, 2000)); settle_process()\n"
+        "print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "2000 2000\n", done.stderr

@@ -26,7 +26,7 @@ RATE_HZ = 25
 X264_OPTIONS = {
     "preset": "veryfast",
     "crf": "18",
-    "x264-params": "b-adapt=0:bframes=4:subme=1:rc-lookahead=5:partitions=none",
+    "x264-params": "b-adapt=0:bframes=4:subme=1:rc-lookahead=5:sync-lookahead=0:partitions=none",
 }
 SOUND_RATE_HZ, SOUND_BIT_RATE = 48_000, 96_000
 

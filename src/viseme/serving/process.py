@@ -1,4 +1,4 @@
-"""Settles the process that a server has to itself: the interpreter's lock, and the allocator.
+"""Settles the process that a server has to itself: lock of the interpreter, allocator, files.
 
 Threads take turns with the interpreter's lock, by default for 5 ms each. With some streams there
 are a dozen that want it, and an interrupt passes through five of them on its way to a picture.
@@ -6,21 +6,26 @@ are a dozen that want it, and an interrupt passes through five of them on its wa
 Messages of 60 MB that come on sixty threads would leave holes in the memory of each that nobody
 uses. A server takes large blocks from the system and gives them back, and shares a few arenas for
 all that is small.
+
+Each connection is an open file, of which systems let a process have 1024 unless it asks for more.
 """
 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Final
 
 from viseme.allocator import settle_allocator
 
-__all__ = ["settle_process"]
+__all__ = ["raise_file_limit", "settle_process"]
 
 _TURN_S: Final = 0.0002
 """Of who has the interpreter's lock while others wait. On two cores with three streams that are
 rendered as fast as it goes, who breaks in sees the avatar at rest in a tenth of the time."""
 
+_FILES: Final = 16_384
+"""More than all limits together let be open."""
 _ARENAS: Final = 4
 _LARGE_BYTES: Final = 8 * 2**20
 """Larger than anything that a frame needs, which is used again at once; smaller than a batch."""
@@ -34,4 +39,16 @@ def settle_process() -> bool:
         Whether the allocator is one that can be settled; another is left as it is.
     """
     sys.setswitchinterval(_TURN_S)
+    raise_file_limit()
     return settle_allocator(arenas=_ARENAS, large_bytes=_LARGE_BYTES, kept_bytes=_KEPT_BYTES)
+
+
+def raise_file_limit() -> None:
+    """Let this process open as many files as a server may need, or as many as it is allowed."""
+    with suppress(ImportError, ValueError, OSError):  # what knows no such limit has none
+        import resource  # noqa: PLC0415 -- there is none on Windows
+
+        now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _FILES if most == resource.RLIM_INFINITY else min(_FILES, most)
+        if now != resource.RLIM_INFINITY and now < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))

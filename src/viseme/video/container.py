@@ -46,7 +46,7 @@ MP4 = ContainerRecipe(
             "preset": "veryfast",
             "crf": "18",
             "x264-params": steady_x264(
-                "b-adapt=0:bframes=4:subme=1:rc-lookahead=5:partitions=none"
+                "b-adapt=0:bframes=4:subme=1:rc-lookahead=5:sync-lookahead=0:partitions=none"
             ),
         },
     ),
