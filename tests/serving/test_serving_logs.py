@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -120,6 +120,17 @@ def test_an_id_that_could_do_harm_is_not_taken(wanted: str | None) -> None:
     with request_context(wanted) as first, request_context(wanted) as second:
         assert re.fullmatch(r"[0-9a-f]{32}", first)
         assert first != second
+
+
+def test_a_request_may_be_let_go_of_elsewhere() -> None:
+    def work() -> Generator[str, None, None]:
+        with request_context("abc-4") as request:
+            yield request
+
+    working = work()
+    assert contextvars.copy_context().run(next, working) == "abc-4"
+    working.close()
+    assert request_id() is None
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

@@ -17,7 +17,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Final, TextIO
 
@@ -74,7 +74,9 @@ def request_context(wanted: str | None = None) -> Iterator[str]:
     try:
         yield chosen
     finally:
-        _current.reset(token)
+        # gRPC may let go of a call on another thread than its own, where there is nothing to reset.
+        with suppress(ValueError):
+            _current.reset(token)
 
 
 def event(
