@@ -38,10 +38,11 @@ def cache_folder() -> Path:
     named = os.environ.get(CACHE_DIR_VARIABLE)
     if named:
         return Path(named)
-    try:
-        return platformdirs.user_cache_path("viseme")
-    except RuntimeError:  # a temporary folder would be anyone's to fill
-        return Path(os.devnull, "viseme")
+    with contextlib.suppress(RuntimeError):
+        folder = platformdirs.user_cache_path("viseme")
+        if folder.is_absolute():
+            return folder
+    return Path(os.devnull, "viseme")  # a temporary folder would be anyone's to fill
 
 
 def choice_key(
