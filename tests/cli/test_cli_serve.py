@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import tempfile
 import urllib.request
 from pathlib import Path
 
@@ -79,8 +80,11 @@ def test_a_signal_ends_it_well(run: CommandLine, name: str) -> None:
 
 @pytest.mark.parametrize("is_abstract", [False, True])
 def test_a_service_manager_is_told_how_it_is_doing(run: CommandLine, is_abstract: bool) -> None:
-    name = str(run.folder / "notify")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+    with (
+        tempfile.TemporaryDirectory() as folder,  # the name of a socket may have 107 bytes
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+    ):
+        name = f"{folder}/notify"
         manager.bind("\0" + name if is_abstract else name)
         manager.settimeout(PATIENCE_S)
         run.environment["NOTIFY_SOCKET"] = "@" + name if is_abstract else name

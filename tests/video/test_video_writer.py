@@ -149,7 +149,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path, name: str) -> None:
 
 
 STEADY = textwrap.dedent("""
-    import hashlib, sys
+    import sys
     import numpy as np
     from viseme.video import make_sound, write_video
 
