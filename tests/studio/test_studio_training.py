@@ -153,6 +153,21 @@ def test_batches_come_from_another_process_whatever_opencv_did_in_this_one(tmp_p
     subprocess.run(script, check=True, timeout=150)
 
 
+@pytest.mark.parametrize(
+    ("able", "taken"),
+    [({"avx2": True, "avx512_bf16": False}, "float32"), ({"avx512_bf16": True}, "bfloat16")],
+)
+def test_a_processor_learns_in_what_it_has_instructions_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, able: dict[str, bool], taken: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    trainer = Trainer(Beeps(), tmp_path, OPTIONS)
+    computed: set[Any] = set()
+    trainer.net.register_forward_hook(lambda *call: computed.add(call[-1].poses.dtype))
+    trainer.run()
+    assert computed == {getattr(torch, taken)}
+
+
 def test_hearing_that_rests_stays_as_it_is(tmp_path: Path) -> None:
     drawing = replace(OPTIONS.phases[1], hearing_rests=True)
     trainer = Trainer(Beeps(), tmp_path, replace(OPTIONS, phases=(drawing,)))

@@ -59,7 +59,8 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class TrainingOptions:
-    """The recipe; with the seed it determines the weights up to the machine's rounding."""
+    """The recipe; with the seed it determines the weights up to the machine's rounding, which is that
+    of bfloat16 where there are instructions for it and of float32 elsewhere."""
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
     seed: int = 0
@@ -206,7 +207,7 @@ class Trainer:
         if from_poses or move["windows"].numel():
             return self._drawing_losses(move)
         visual = move["visual"].float().div(255).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with self._precision():
             drawn = self.net(move["patches"], move["valid"], move["picks"], visual)
         losses = {}
         hears = not phase.hearing_rests
@@ -226,7 +227,7 @@ class Trainer:
         visual = move["visual"][..., rows, columns].float().div(255)
         visual = visual.contiguous(memory_format=torch.channels_last)
         target = move["target"][..., rows, columns].float().div(255)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with self._precision():
             windows = move["windows"]
             heard = generator.audio(windows) if windows.numel() else move["shown"]
             pictures, gate = generator.draw(visual, heard)
@@ -235,6 +236,11 @@ class Trainer:
         if gate is not None:
             losses["kept"] = kept_loss(gate.float(), visual[:, :3], target)
         return losses
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=_has_bfloat16(self.device)
+        )
 
     def _teach(self, phase: Phase) -> None:
         """Set to learn what a phase says.
@@ -305,6 +311,18 @@ def _opencv_on_one_core() -> Iterator[None]:
         yield
     finally:
         cv2.setNumThreads(before)
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    """Tell whether a device has instructions for bfloat16.
+
+    A processor without them works it out number by number: a step that takes half a second in
+    float32 takes six and more.
+    """
+    if device.type != "cpu":
+        return True
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 def _moving_average(decay: float) -> Callable[[Weights, Weights, Tensor | int], None]:
