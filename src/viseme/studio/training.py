@@ -59,8 +59,10 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class TrainingOptions:
-    """The recipe; with the seed it determines the weights up to the machine's rounding, which is that
-    of bfloat16 where there are instructions for it and of float32 elsewhere."""
+    """The recipe; with the seed it determines the weights up to the machine's rounding.
+
+    That is bfloat16's where there are instructions for it, and float32's elsewhere.
+    """
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
     seed: int = 0
