@@ -53,6 +53,33 @@ def test_this_machine_can_be_told() -> None:
     assert cpu_model()
 
 
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        (
+            "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 1\nmodel name\t: AMD EPYC\n"
+            "flags\t\t: fpu avx avx2\n\nprocessor\t: 1\nmodel name\t: another\n",
+            "AMD EPYC (family 25, model 1, AVX2)",
+        ),
+        (
+            "model name\t: AMD EPYC\nflags\t: avx2 avx512f avx512_bf16\n",
+            "AMD EPYC (AVX-512 with bfloat16)",
+        ),
+        ("model name\t: Any\n", "Any"),
+    ],
+)
+def test_processors_of_one_name_are_told_apart(tmp_path: Path, told: str, name: str) -> None:
+    (tmp_path / "cpuinfo").write_text(told)
+    assert cpu_model(tmp_path / "cpuinfo") == name
+
+
+@pytest.mark.parametrize("told", [None, "BogoMIPS : 50.00\nFeatures : fp asimd\n"])
+def test_a_processor_without_a_name_is_of_some_kind(tmp_path: Path, told: str | None) -> None:
+    if told is not None:
+        (tmp_path / "cpuinfo").write_text(told)
+    assert cpu_model(tmp_path / "cpuinfo")
+
+
 def test_the_driver_names_its_gpus(tmp_path: Path) -> None:
     for bus, model in (("0000:1b:00.0", "NVIDIA H200"), ("0000:0a:00.0", "NVIDIA L4")):
         (tmp_path / bus).mkdir()

@@ -27,6 +27,15 @@ CPU_WORKERS_MAX = 4
 """Frames in flight on a CPU at most: each holds its own activations, some 100 MB at full size."""
 
 _GPUS = Path("/proc/driver/nvidia/gpus")
+_CPU_INFO = Path("/proc/cpuinfo")
+_GENERATION = {"cpu family": "family", "model": "model"}
+_VECTORS = {
+    "amx_bf16": "AMX",
+    "avx512_bf16": "AVX-512 with bfloat16",
+    "avx512f": "AVX-512",
+    "avx2": "AVX2",
+}
+"""By Linux's names for them, the widest first."""
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -58,15 +67,25 @@ def _quota_cores() -> int | None:
         return None
 
 
-def cpu_model() -> str:
-    """Name the processor well enough to tell machines of different speed apart."""
+def cpu_model(file: Path = _CPU_INFO) -> str:
+    """Name the processor well enough to tell machines of different speed apart.
+
+    Virtual machines give processors of several generations one name, so what Linux knows of its
+    generation and its widest vectors is told beside it.
+    """
     try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass  # Not a Linux.
-    return platform.processor() or platform.machine()
+        first = file.read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
+    except OSError:  # Not a Linux.
+        first = ""
+    pairs = (line.partition(":") for line in first.splitlines())
+    known = {key.strip(): value.strip() for key, _, value in pairs}
+    name = known.get("model name")
+    if not name:
+        return platform.processor() or platform.machine()
+    beside = [f"{word} {known[key]}" for key, word in _GENERATION.items() if key in known]
+    flags = known.get("flags", "").split()
+    beside += [vectors for flag, vectors in _VECTORS.items() if flag in flags][:1]
+    return f"{name} ({', '.join(beside)})" if beside else name
 
 
 def gpu_models(folder: Path = _GPUS) -> list[str]:
