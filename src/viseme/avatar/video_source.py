@@ -28,8 +28,6 @@ __all__ = ["VideoFrames"]
 
 _CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts"
 """Nothing else: a playlist that poses as a video could read files outside its folder."""
-_DECODER_THREADS = 2
-"""Enough to stay ahead of the networks; the other cores are theirs."""
 
 
 class _Packet(NamedTuple):
@@ -106,8 +104,9 @@ class VideoFrames(FrameSource):
         if not self._container.streams.video:
             raise AvatarError(_no_frames(self.name))
         stream = self._container.streams.video[0]
-        stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = _DECODER_THREADS
+        # One core is ahead of the networks; two take half as much again between them, for nothing.
+        stream.thread_type = "NONE"
+        stream.codec_context.thread_count = 1
         return stream
 
     def _scan(self, stream: VideoStream) -> Iterator[_Packet]:
