@@ -18,7 +18,7 @@ from viseme.avatar.saving import save_variant
 from viseme.engine import AudioEncoder, Inferencer
 from viseme.errors import InputError, ModelError, OutputError
 from viseme.rendering import render
-from viseme.studio import distilling, lessons
+from viseme.studio import distilling, records
 from viseme.studio.batches import BatchShape
 from viseme.studio.distilling import DistillOptions, TaughtSource, distill, drawn_area
 from viseme.studio.lessons import Faces, Teacher
@@ -57,7 +57,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distilling, "LADDER", (8, 8, 8, 8))
     monkeypatch.setattr(distilling, "PICTURES", 4)
     monkeypatch.setattr(distilling, "TESTED", 20)
-    monkeypatch.setattr(lessons, "LESSONS_IN_A_FILE", 20)
+    monkeypatch.setattr(records, "RECORDS_IN_A_FILE", 20)
 
 
 def speeches(count: int = 20) -> list[NDArray[np.float32]]:

@@ -104,6 +104,36 @@ def test_a_drawing_without_sound_has_poses_between_those_of_the_speech(drawn: Dr
     np.testing.assert_allclose(batch.target[:, 0, 0, 0], opening, atol=0.51)
 
 
+def test_pictures_drawn_beforehand_are_shown_again(drawn: DrawnSource, tmp_path: Path) -> None:
+    shape = BatchShape(clips=3, frames=40, pictures=4, heard=False, between=0.5)
+    fresh = drawn.batch(1, shape)
+    told: list[int] = []
+    drawn.draw_beforehand(tmp_path, 60, shape, told.append)
+    assert told == [50, 60]
+    batch = drawn.batch(1, shape)
+    assert not same(batch, fresh)
+    assert same(batch, drawn.batch(1, shape))
+    assert not same(batch, drawn.batch(2, shape))
+    assert batch.visual.shape == fresh.visual.shape
+    opening = batch.shown[:, POSE_CHANNELS.index("open")] * 255
+    np.testing.assert_allclose(batch.target[:, 0, 0, 0], opening, atol=0.51)
+    shown = {pose.tobytes() for step in range(40) for pose in drawn.batch(step, shape).shown}
+    assert len(shown) <= 60, "something was drawn anew"
+    assert len(drawn.batch(1, SHAPE).patches), "what is to be heard is not drawn beforehand"
+
+
+def test_drawing_beforehand_goes_on_where_it_was(drawn: DrawnSource, tmp_path: Path) -> None:
+    shape = BatchShape(clips=3, frames=40, pictures=4, heard=False)
+    drawn.draw_beforehand(tmp_path, 100, shape)
+    batch = drawn.batch(1, shape)
+    first, second = sorted(tmp_path.iterdir())
+    untouched = first.stat().st_mtime_ns
+    second.unlink()
+    drawn.draw_beforehand(tmp_path, 100, shape)
+    assert same(drawn.batch(1, shape), batch)
+    assert first.stat().st_mtime_ns == untouched
+
+
 def test_the_mouth_weighs_most_in_its_box(drawn: DrawnSource) -> None:
     weight = drawn.batch(1, SHAPE).mouth[0, 0]
     assert weight[160, 150] == 1

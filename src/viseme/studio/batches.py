@@ -57,25 +57,25 @@ class Batch:
     """One step's data: N clips of F frames, P of them drawn; K is F + 15."""
 
     patches: NDArray[np.float32]
-    """``[N, K, 1, 80, 16]``, log-mel, or ``[N, 0]`` where nothing is to be heard."""
+    """``[N, K, 1, 80, 16]``, log-mel, or nothing where nothing is to be heard."""
     valid: NDArray[np.float32]
-    """``[N, K]``, 1 where the feature exists and 0 outside the sound, or ``[N, 0]``."""
+    """``[N, K]``, 1 where the feature exists and 0 outside the sound, or nothing."""
     phones: NDArray[np.int64]
-    """``[N, K]``, the phone in the middle of each patch; ``[N, 0]`` or ``[0]`` where not known."""
+    """``[N, K]``, the phone in the middle of each patch, or nothing where it is not known."""
     poses: NDArray[np.float32]
-    """``[N, F, 8]``, or ``[0]`` where the mouth's pose is not known (recorded data)."""
+    """``[N, F, 8]``, or nothing where poses are not known (recorded data) or not heard."""
     picks: NDArray[np.int64]
-    """``[N, P]``, which of the clip's frames are drawn."""
+    """``[N, P]``, which of the clip's frames are drawn, or nothing where there are no clips."""
     visual: NDArray[np.uint8]
     """``[N * P, 6, S, S]``, reference and masked crop in B, G, R."""
     target: NDArray[np.uint8]
     """``[N * P, 3, S, S]``, the true crop."""
     shown: NDArray[np.float32]
-    """``[N * P, 8]``, the poses of these, or ``[0]`` where they are not known."""
+    """``[N * P, 8]``, the poses of these, or nothing where they are not known."""
     mouth: NDArray[np.float32]
     """``[N * P, 1, S, S]``, 1 in the mouth's region, fading to 0 around it."""
     windows: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
-    """``[N * P, 32, 16, 16]``, what these hear, or ``[0]`` where that is made of the patches or of
+    """``[N * P, 32, 16, 16]``, what these hear, or nothing where that is made of the patches or of
     the poses."""
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -45,26 +46,26 @@ RECIPE = TrainingOptions(
         encoder_throats=(0.87, 1.0, 1.15, 1.32),
     ),
     phases=(
-        Phase("hearing", 4000, BatchShape(8, 48, 0), (1.5e-3, 1e-3)),
-        Phase("other accents", 8000, BatchShape(8, 48, 0, accent=1.25), (1e-3, 2e-5)),
-        Phase("own accents", 6500, BatchShape(8, 48, 0), (1e-3, 1e-5)),
+        Phase("hearing", 3500, BatchShape(8, 48, 0), (1.5e-3, 1e-3)),
+        Phase("other accents", 7000, BatchShape(8, 48, 0, accent=1.25), (1e-3, 2e-5)),
+        Phase("own accents", 5500, BatchShape(8, 48, 0), (1e-3, 1e-5)),
         Phase(
             "drawing",
-            5000,
+            3000,
             BatchShape(3, 90, 4, heard=False, between=0.3),
             (1.5e-3, 5e-4),
             hearing_rests=True,
         ),
         Phase(
             "drawing, finer",
-            2500,
+            1500,
             FEW_PICTURES,
             (8e-4, 2e-4),
             hearing_rests=True,
         ),
         Phase(
             "drawing as in use",
-            8000,
+            5500,
             FEW_PICTURES,
             (1.2e-3, 1e-5),
             hearing_rests=True,
@@ -75,6 +76,10 @@ RECIPE = TrainingOptions(
 )
 CORPUS_MINUTES = 180.0
 MINUTES_TOLD = 15
+PICTURES = 9600
+"""Drawn beforehand; training goes by each some ten times."""
+PICTURES_TOLD = 2400
+MATERIAL = {"corpus_minutes": CORPUS_MINUTES, "pictures": PICTURES}
 ABOUT = About(
     name="demo",
     title="Demo, the built-in presenter",
@@ -98,6 +103,8 @@ def make_demo(folder: Path, work: Path, options: TrainingOptions = RECIPE) -> No
     print("Drawing the presenter, as rendering will see her.", flush=True)
     references = _references(presenter, work / "draft", options)
     source = DrawnSource(presenter, references, corpus, seed=options.seed)
+    drawn = _pictures_folder(work, references, corpus.recipe, options.seed)
+    source.draw_beforehand(drawn, PICTURES, FEW_PICTURES, _tell_pictures)
     sheets, shown = work / "sheets", source.batch(SHEET_STEP, SHEET_SHAPE)
     net = Trainer(source, work / "training", options).run(
         lambda averaged, step: _draw_sheet(averaged, shown, sheets / f"step-{step:05}.png")
@@ -116,6 +123,17 @@ def _minutes_told() -> Callable[[float], None]:
             print(f"{told_min} of {CORPUS_MINUTES:.0f} minutes of lessons are spoken.", flush=True)
 
     return tell
+
+
+def _tell_pictures(drawn: int) -> None:
+    if drawn % PICTURES_TOLD == 0:
+        print(f"{drawn} of {PICTURES} pictures are drawn.", flush=True)
+
+
+def _pictures_folder(work: Path, references: Crops, speech: str, seed: int) -> Path:
+    """Name a folder after what its pictures depend on: another drawing has others."""
+    told = repr((seed, FEW_PICTURES, speech)).encode()
+    return work / f"pictures-{hashlib.sha256(told + references.tobytes()).hexdigest()[:12]}"
 
 
 def _references(presenter: Presenter, draft: Path, options: TrainingOptions) -> Crops:
@@ -143,7 +161,7 @@ def _pack(
         boxes=[Box(*presenter.box(i)) for i in range(FRAME_COUNT)],
         generator=generator,
         audio_encoder=audio_encoder,
-        about=replace(ABOUT, recipe=options.as_recipe() | {"corpus_minutes": CORPUS_MINUTES}),
+        about=replace(ABOUT, recipe=options.as_recipe() | MATERIAL),
     )
 
 

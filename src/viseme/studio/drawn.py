@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import cv2
@@ -20,6 +23,7 @@ from viseme.studio.batches import (
     visual_planes,
 )
 from viseme.studio.mouth import POSE_CHANNELS, MouthPose
+from viseme.studio.records import Records, make_records
 from viseme.studio.speech import (
     SHORTEST,
     Corpus,
@@ -40,7 +44,8 @@ CLOSURE_WEIGHT = 4.0
 PRESS = POSE_CHANNELS.index("press")
 EDGE_FRAMES = 6
 """How far past the ends a run may be drawn; it is moved back to begin or end with the sound."""
-
+BEFOREHAND = 2**31 - 1
+"""A step that no training reaches."""
 
 _Clip: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
@@ -82,35 +87,98 @@ class DrawnSource:
         self._corpus = corpus
         self._seed = seed
         self._geometry = geometry
+        side = geometry.inner
+        self._kind = np.dtype(
+            [
+                ("frame", "<i4"),
+                ("pose", "<f4", len(POSE_CHANNELS)),
+                ("picture", "u1", (3, side, side)),
+            ]
+        )
+        self._beforehand: Records | None = None
 
     def batch(self, step: int, shape: BatchShape) -> Batch:
         """Make the batch of one step."""
         rng = np.random.default_rng([self._seed, step])
+        if self._beforehand is not None and not shape.heard:
+            count = shape.clips * shape.pictures
+            numbers = rng.choice(len(self._beforehand), count, replace=False)
+            return self._batch_of(np.stack([self._beforehand[int(number)] for number in numbers]))
         clip = self._clip if shape.heard else self._silent_clip
         clips = [clip(rng, shape) for _ in range(shape.clips)]
         patches, valid, phones, poses = (np.stack(part) for part in zip(*clips, strict=True))
         picks = np.stack([_picks(rng, pose, shape.pictures) for pose in poses])
-        size = self._geometry.inner
-        visual = np.empty((picks.size, 6, size, size), np.uint8)
-        target = np.empty((picks.size, 3, size, size), np.uint8)
-        mouth = np.empty((picks.size, 1, size, size), np.float32)
-        shown = np.take_along_axis(poses, picks[:, :, None], axis=1).reshape(-1, len(POSE_CHANNELS))
-        shown = _some_between(rng, shown, shape.between)
-        for row, pose in enumerate(shown):
-            index = int(rng.integers(len(self._references)))
-            reference = self._references[index]
-            visual[row] = visual_planes(reference, reference, self._geometry)
-            target[row] = planes(self._drawing.crop(index, MouthPose.of(pose)), self._geometry)
-            mouth[row, 0] = self._mouth_weight(index)
-        return Batch(
+        shown = _shown(rng, poses, picks, shape.between)
+        return replace(
+            self._batch_of(self._draw(rng, shown)),
             patches=patches,
             valid=valid,
             phones=phones,
             poses=poses,
             picks=picks,
+        )
+
+    def draw_beforehand(
+        self,
+        folder: Path,
+        count: int,
+        shape: BatchShape,
+        on_progress: Callable[[int], None] = lambda drawn: None,
+    ) -> None:
+        """Draw the pictures that batches without sound are made of from then on.
+
+        Drawing takes longer than learning from it, and a picture is not learned at one sight.
+
+        Args:
+            folder: where they are kept, or were before; 300 KB each.
+            count: how many.
+            shape: that of the batches they would have been in, without sound.
+            on_progress: told how many there are by now.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+
+        def make(number: int, size: int) -> NDArray[Any]:
+            rng = np.random.default_rng([self._seed, BEFOREHAND, number])
+            made: list[NDArray[Any]] = []
+            while sum(map(len, made)) < size:
+                clips = [self._silent_clip(rng, shape)[-1] for _ in range(shape.clips)]
+                picks = np.stack([_picks(rng, poses, shape.pictures) for poses in clips])
+                shown = _shown(rng, np.stack(clips), picks, shape.between)
+                made.append(self._draw(rng, shown))
+            return np.concatenate(made)[:size]
+
+        self._beforehand = make_records(folder, "pictures", count, make, on_progress)
+
+    def _draw(self, rng: np.random.Generator, poses: NDArray[np.float32]) -> NDArray[Any]:
+        """Draw poses ``[B, 8]`` into frames of the avatar: ``[B]`` of `self._kind`."""
+        rows = np.empty(len(poses), self._kind)
+        for row, pose in zip(rows, poses, strict=True):
+            index = int(rng.integers(len(self._references)))
+            crop = self._drawing.crop(index, MouthPose.of(pose))
+            row["frame"], row["pose"], row["picture"] = index, pose, planes(crop, self._geometry)
+        return rows
+
+    def _batch_of(self, rows: NDArray[Any]) -> Batch:
+        """Return a batch of pictures alone."""
+        size = self._geometry.inner
+        visual = np.empty((len(rows), 6, size, size), np.uint8)
+        mouth = np.empty((len(rows), 1, size, size), np.float32)
+        for number, index in enumerate(rows["frame"]):
+            reference = self._references[index]
+            visual[number] = visual_planes(reference, reference, self._geometry)
+            mouth[number, 0] = self._mouth_weight(int(index))
+        nothing, none = np.empty(0, np.float32), np.empty(0, np.int64)
+        return Batch(
+            patches=nothing,
+            valid=nothing,
+            phones=none,
+            poses=nothing,
+            picks=none,
             visual=visual,
-            target=target,
-            shown=shown,
+            target=np.ascontiguousarray(rows["picture"]),
+            shown=np.ascontiguousarray(rows["pose"]),
             mouth=mouth,
         )
 
@@ -155,6 +223,17 @@ def _picks(rng: np.random.Generator, poses: NDArray[np.float32], count: int) -> 
     weight += CLOSURE_WEIGHT * poses[:, PRESS]
     picks = rng.choice(len(poses), count, replace=False, p=weight / weight.sum())
     return picks.astype(np.int64)
+
+
+def _shown(
+    rng: np.random.Generator,
+    poses: NDArray[np.float32],
+    picks: NDArray[np.int64],
+    between: float,
+) -> NDArray[np.float32]:
+    """Return the poses ``[N * P, 8]`` to be drawn of clips ``[N, F, 8]``, given which they are."""
+    spoken = np.take_along_axis(poses, picks[:, :, None], axis=1).reshape(-1, len(POSE_CHANNELS))
+    return _some_between(rng, spoken, between)
 
 
 def _some_between(

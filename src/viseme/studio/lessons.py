@@ -1,7 +1,6 @@
 """What a teacher shows: faces, windows of speech, and the pictures that a network makes of them.
 
-A teacher is slow, so a lesson is made once. Lessons are kept in files of some dozens, each of them
-whole or absent: what was interrupted goes on where it was.
+A teacher is slow, so a lesson is made once, and kept.
 """
 
 from __future__ import annotations
@@ -20,11 +19,10 @@ from viseme.avatar import Avatar, Geometry, crop_face, visual_input
 from viseme.engine import Inferencer
 from viseme.errors import InputError
 from viseme.studio.batches import planes
-from viseme.video.target import output_errors
+from viseme.studio.records import Records, make_records
 
 __all__ = ["Faces", "Lesson", "Lessons", "Teacher"]
 
-LESSONS_IN_A_FILE: Final = 50
 WINDOWS_OF_A_SPEECH: Final = 5
 """How many a speech gives that has been heard for them."""
 FACES_MAX: Final = 300
@@ -70,18 +68,16 @@ class Lessons(Sequence[Lesson]):
     """Lessons on disk, read as they are asked for.
 
     Args:
-        files: those of `Teacher.lessons`, in order.
+        records: what `Teacher.lessons` has made.
         faces: whose lessons they are.
-        count: how many of them; the last file may hold more.
     """
 
-    def __init__(self, files: Sequence[Path], faces: Faces, count: int) -> None:
-        self._files = [np.load(path, mmap_mode="r") for path in files]
+    def __init__(self, records: Records, faces: Faces) -> None:
+        self._records = records
         self._faces = faces
-        self._count = count
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._records)
 
     @overload
     def __getitem__(self, index: int) -> Lesson: ...
@@ -90,9 +86,7 @@ class Lessons(Sequence[Lesson]):
     def __getitem__(self, index: int | slice) -> Lesson | list[Lesson]:
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
-        if not 0 <= index < self._count:
-            raise IndexError(f"lesson {index} of {self._count}")
-        entry = self._files[index // LESSONS_IN_A_FILE][index % LESSONS_IN_A_FILE]
+        entry = self._records[index]
         return Lesson(self._faces.planes(int(entry["face"])), entry["window"], entry["picture"])
 
 
@@ -134,29 +128,21 @@ class Teacher:
         """
         if not speeches:
             raise InputError("There is no speech to learn from; give some more of it.")
-        with output_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        paths = [
-            folder / f"lessons-{number:04}.npy" for number in range(-(-count // LESSONS_IN_A_FILE))
-        ]
-        for number, path in enumerate(paths):
-            if not path.exists():
-                made = self._make(speeches, np.random.default_rng([seed, number]))
-                unfinished = path.with_suffix(".part")
-                with output_errors(path):
-                    with unfinished.open("wb") as file:
-                        np.save(file, made)
-                    unfinished.replace(path)
-            on_progress(min(count, (number + 1) * LESSONS_IN_A_FILE))
-        return Lessons(paths, self._faces, count)
 
-    def _make(self, speeches: Sequence[Samples], rng: np.random.Generator) -> NDArray[Any]:
+        def make(number: int, size: int) -> NDArray[Any]:
+            return self._make(speeches, np.random.default_rng([seed, number]), size)
+
+        return Lessons(make_records(folder, "lessons", count, make, on_progress), self._faces)
+
+    def _make(
+        self, speeches: Sequence[Samples], rng: np.random.Generator, count: int
+    ) -> NDArray[Any]:
         size = self._faces.geometry.inner
         lessons = np.empty(
-            LESSONS_IN_A_FILE,
+            count,
             [("face", "<i4"), ("window", "<f4", WINDOW_SHAPE), ("picture", "u1", (3, size, size))],
         )
-        for first in range(0, LESSONS_IN_A_FILE, WINDOWS_OF_A_SPEECH):
+        for first in range(0, count, WINDOWS_OF_A_SPEECH):
             some = lessons[first : first + WINDOWS_OF_A_SPEECH]
             heard = self._windows(speeches[int(rng.integers(len(speeches)))])
             some["face"] = rng.integers(len(self._faces.crops), size=len(some))
