@@ -12,8 +12,12 @@ from typing import Final
 
 __all__ = ["RENDER_ARENAS", "settle_allocator"]
 
-RENDER_ARENAS: Final = 2
-"""Of a program that renders: with more it holds more after a while, and is no faster."""
+RENDER_ARENAS: Final = 1
+"""Of a program that renders: one for all threads.
+
+What one frame frees the next one uses. Arenas of threads give it back to the system first, which
+costs a tenth of a frame's time, and hold more after a while.
+"""
 
 # Numbers of malloc.h.
 _M_TRIM_THRESHOLD: Final = -1
