@@ -107,10 +107,9 @@ class DrawnSource:
         clip = self._clip if shape.heard else self._silent_clip
         clips = [clip(rng, shape) for _ in range(shape.clips)]
         patches, valid, phones, poses = (np.stack(part) for part in zip(*clips, strict=True))
-        picks = np.stack([_picks(rng, pose, shape.pictures) for pose in poses])
-        shown = _shown(rng, poses, picks, shape.between)
+        picks, rows = self._draw_some(rng, poses, shape)
         return replace(
-            self._batch_of(self._draw(rng, shown)),
+            self._batch_of(rows),
             patches=patches,
             valid=valid,
             phones=phones,
@@ -144,21 +143,27 @@ class DrawnSource:
             made: list[NDArray[Any]] = []
             while sum(map(len, made)) < size:
                 clips = [self._silent_clip(rng, shape)[-1] for _ in range(shape.clips)]
-                picks = np.stack([_picks(rng, poses, shape.pictures) for poses in clips])
-                shown = _shown(rng, np.stack(clips), picks, shape.between)
-                made.append(self._draw(rng, shown))
+                made.append(self._draw_some(rng, np.stack(clips), shape)[1])
             return np.concatenate(made)[:size]
 
         self._beforehand = make_records(folder, "pictures", count, make, on_progress)
 
-    def _draw(self, rng: np.random.Generator, poses: NDArray[np.float32]) -> NDArray[Any]:
-        """Draw poses ``[B, 8]`` into frames of the avatar: ``[B]`` of `self._kind`."""
-        rows = np.empty(len(poses), self._kind)
-        for row, pose in zip(rows, poses, strict=True):
+    def _draw_some(
+        self, rng: np.random.Generator, poses: NDArray[np.float32], shape: BatchShape
+    ) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Draw some of the poses of clips, ``[N, F, 8]``, into frames of the avatar.
+
+        Returns which they are, ``[N, P]``, and ``[N * P]`` of `self._kind`.
+        """
+        picks = np.stack([_picks(rng, pose, shape.pictures) for pose in poses])
+        shown = np.take_along_axis(poses, picks[:, :, None], axis=1).reshape(-1, len(POSE_CHANNELS))
+        shown = _some_between(rng, shown, shape.between)
+        rows = np.empty(len(shown), self._kind)
+        for row, pose in zip(rows, shown, strict=True):
             index = int(rng.integers(len(self._references)))
             crop = self._drawing.crop(index, MouthPose.of(pose))
             row["frame"], row["pose"], row["picture"] = index, pose, planes(crop, self._geometry)
-        return rows
+        return picks, rows
 
     def _batch_of(self, rows: NDArray[Any]) -> Batch:
         """Return a batch of pictures alone."""
@@ -223,17 +228,6 @@ def _picks(rng: np.random.Generator, poses: NDArray[np.float32], count: int) -> 
     weight += CLOSURE_WEIGHT * poses[:, PRESS]
     picks = rng.choice(len(poses), count, replace=False, p=weight / weight.sum())
     return picks.astype(np.int64)
-
-
-def _shown(
-    rng: np.random.Generator,
-    poses: NDArray[np.float32],
-    picks: NDArray[np.int64],
-    between: float,
-) -> NDArray[np.float32]:
-    """Return the poses ``[N * P, 8]`` to be drawn of clips ``[N, F, 8]``, given which they are."""
-    spoken = np.take_along_axis(poses, picks[:, :, None], axis=1).reshape(-1, len(POSE_CHANNELS))
-    return _some_between(rng, spoken, between)
 
 
 def _some_between(
