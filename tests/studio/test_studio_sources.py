@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from viseme.audio import mel_spectrogram, read
 from viseme.avatar import FAMILY_328, Box
 from viseme.errors import InputError
+from viseme.engine.machine import available_cores
 from viseme.studio.batches import Batch, BatchShape, clip_patches, visual_planes
 from viseme.studio.drawn import DrawnSource
 from viseme.studio.mouth import POSE_CHANNELS, MouthPose
@@ -132,6 +133,16 @@ def test_drawing_beforehand_goes_on_where_it_was(drawn: DrawnSource, tmp_path: P
     drawn.draw_beforehand(tmp_path, 100, shape)
     assert same(drawn.batch(1, shape), batch)
     assert first.stat().st_mtime_ns == untouched
+
+
+def test_pictures_are_the_same_whoever_draws_them(drawn: DrawnSource, tmp_path: Path) -> None:
+    shape = BatchShape(clips=3, frames=40, pictures=4, heard=False)
+    drawn.draw_beforehand(tmp_path / "here", 200, shape)
+    told: list[int] = []
+    drawn.draw_beforehand(tmp_path / "elsewhere", 200, shape, told.append, available_cores())
+    assert told == [50, 100, 150, 200]
+    for path in sorted((tmp_path / "here").iterdir()):
+        assert path.read_bytes() == (tmp_path / "elsewhere" / path.name).read_bytes()
 
 
 def test_the_mouth_weighs_most_in_its_box(drawn: DrawnSource) -> None:

@@ -104,7 +104,7 @@ def make_demo(folder: Path, work: Path, options: TrainingOptions = RECIPE) -> No
     references = _references(presenter, work / "draft", options)
     source = DrawnSource(presenter, references, corpus, seed=options.seed)
     drawn = _pictures_folder(work, references, corpus.recipe, options.seed)
-    source.draw_beforehand(drawn, PICTURES, FEW_PICTURES, _tell_pictures)
+    source.draw_beforehand(drawn, PICTURES, FEW_PICTURES, _tell_pictures, available_cores())
     sheets, shown = work / "sheets", source.batch(SHEET_STEP, SHEET_SHAPE)
     net = Trainer(source, work / "training", options).run(
         lambda averaged, step: _draw_sheet(averaged, shown, sheets / f"step-{step:05}.png")
@@ -198,8 +198,13 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     # A GPU waits for its batches; a processor trains on the other cores itself.
-    workers = options.workers or (1 if options.device == "cpu" else available_cores() - 1)
-    recipe = replace(RECIPE, device=options.device, workers=max(1, workers))
+    waits = options.device != "cpu"
+    recipe = replace(
+        RECIPE,
+        device=options.device,
+        workers=options.workers or max(1, available_cores() - 1 if waits else 1),
+        checkpoint_every=1000 if waits else RECIPE.checkpoint_every,
+    )
     make_demo(options.out, options.work, recipe)
     print(f"The avatar is in {options.out}.")
 

@@ -33,6 +33,7 @@ from viseme.studio.speech import (
     pose_track,
     training_clip,
 )
+from viseme.studio.speech.utterance import shifted
 
 __all__ = ["Drawing", "DrawnSource"]
 
@@ -123,6 +124,7 @@ class DrawnSource:
         count: int,
         shape: BatchShape,
         on_progress: Callable[[int], None] = lambda drawn: None,
+        workers: int = 0,
     ) -> None:
         """Draw the pictures that batches without sound are made of from then on.
 
@@ -133,6 +135,7 @@ class DrawnSource:
             count: how many.
             shape: that of the batches they would have been in, without sound.
             on_progress: told how many there are by now.
+            workers: processes that draw them; 0 draws them in this one.
 
         Raises:
             OutputError: the folder cannot be written.
@@ -146,7 +149,7 @@ class DrawnSource:
                 made.append(self._draw_some(rng, np.stack(clips), shape)[1])
             return np.concatenate(made)[:size]
 
-        self._beforehand = make_records(folder, "pictures", count, make, on_progress)
+        self._beforehand = make_records(folder, "pictures", count, make, on_progress, workers)
 
     def _draw_some(
         self, rng: np.random.Generator, poses: NDArray[np.float32], shape: BatchShape
@@ -197,17 +200,17 @@ class DrawnSource:
         first = int(np.clip(rng.integers(-EDGE_FRAMES, last + EDGE_FRAMES + 1), 0, last))
         patches, valid = clip_patches(mel, first, frames)
         phones = phones_at(spoken, patch_times_s(len(mel), first, frames))
-        poses = pose_track(spoken, first + frames)
-        return patches, valid, phones, poses[first:]
+        poses = pose_track(shifted(spoken, -first / FRAME_RATE_HZ), frames)
+        return patches, valid, phones, poses
 
     def _silent_clip(self, rng: np.random.Generator, shape: BatchShape) -> _Clip:
         """Return the same without what is heard."""
         utterance = self._corpus[int(rng.integers(len(self._corpus)))]
         count = max(shape.frames, round(utterance.duration_s * FRAME_RATE_HZ))
         first = int(rng.integers(count - shape.frames + 1))
-        poses = pose_track(utterance.phones, first + shape.frames)
+        poses = pose_track(shifted(utterance.phones, -first / FRAME_RATE_HZ), shape.frames)
         nothing = np.empty(0, np.float32)
-        return nothing, nothing, nothing.astype(np.int64), poses[first:]
+        return nothing, nothing, nothing.astype(np.int64), poses
 
     def _mouth_weight(self, index: int) -> NDArray[np.float32]:
         """Return 1 in the region of the lips, fading out around it: float32 ``[S, S]``."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from viseme.studio.processes import made_ahead
 from viseme.video.target import output_errors
 
 __all__ = ["RECORDS_IN_A_FILE", "Records", "make_records"]
@@ -54,6 +55,7 @@ def make_records(
     count: int,
     make: Make,
     on_progress: Callable[[int], None] = lambda made: None,
+    workers: int = 0,
 ) -> Records:
     """Make records, or take those that are there already.
 
@@ -63,6 +65,7 @@ def make_records(
         count: how many there are to be.
         make: decides by the file's number alone what is in it.
         on_progress: told how many there are by now.
+        workers: processes that make them; 0 makes them in this one.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -70,13 +73,15 @@ def make_records(
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}-{number:04}.npy" for number in range(-(-count // RECORDS_IN_A_FILE))]
-    for number, path in enumerate(paths):
-        if not path.exists():
-            made = make(number, RECORDS_IN_A_FILE)
-            unfinished = path.with_suffix(".part")
-            with output_errors(path):
-                with unfinished.open("wb") as file:
-                    np.save(file, made)
-                unfinished.replace(path)
-        on_progress(min(count, (number + 1) * RECORDS_IN_A_FILE))
+    missing = [number for number, path in enumerate(paths) if not path.exists()]
+    files = len(paths) - len(missing)
+    made = made_ahead(lambda number: make(number, RECORDS_IN_A_FILE), missing, workers)
+    for number, records in zip(missing, made, strict=True):
+        unfinished = paths[number].with_suffix(".part")
+        with output_errors(paths[number]):
+            with unfinished.open("wb") as file:
+                np.save(file, records)
+            unfinished.replace(paths[number])
+        files += 1
+        on_progress(min(count, files * RECORDS_IN_A_FILE))
     return Records(paths, count)

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
-import cv2
 import torch
 from rich.progress import (
     BarColumn,
@@ -24,12 +22,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
-from torch.utils.data import DataLoader, Dataset
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from viseme.studio.batches import Batch, BatchShape, Source
 from viseme.studio.losses import kept_loss, phone_loss, picture_loss, pose_loss
 from viseme.studio.networks import LipSyncNet, NetworkConfig
+from viseme.studio.processes import made_ahead
 
 __all__ = ["Phase", "Trainer", "TrainingOptions", "tensors"]
 
@@ -111,20 +109,6 @@ class TrainingOptions:
         return recipe
 
 
-class Steps(Dataset[Batch]):
-    """The batches of a run by step number, so that a resumed run continues with the same data."""
-
-    def __init__(self, source: Source, options: TrainingOptions) -> None:
-        self.source = source
-        self.options = options
-
-    def __len__(self) -> int:
-        return self.options.total_steps
-
-    def __getitem__(self, step: int) -> Batch:
-        return self.source.batch(step, self.options.phase_at(step)[0].shape)
-
-
 class Trainer:
     """Trains a `LipSyncNet` from a source; goes on from the folder's checkpoint if there is one."""
 
@@ -142,7 +126,9 @@ class Trainer:
             multi_avg_fn=_moving_average(options.average_decay),
             use_buffers=True,
         )
-        self.optimizer = torch.optim.AdamW(self.net.parameters(), weight_decay=options.weight_decay)
+        self.optimizer = torch.optim.AdamW(
+            self.net.parameters(), weight_decay=options.weight_decay, fused=True
+        )
         self.step = 0
         self._restore()
 
@@ -176,15 +162,15 @@ class Trainer:
         return cast(LipSyncNet, self.average.module).eval()
 
     def _batches(self) -> Iterator[Tensors]:
-        loader = DataLoader(
-            Steps(self.source, self.options),
-            batch_size=None,
-            sampler=range(self.step, self.total_steps),
-            num_workers=self.options.workers,
-            collate_fn=tensors,  # type: ignore[arg-type] # one batch, not a list of samples
-        )
-        with _opencv_on_one_core():
-            return iter(loader)
+        """Yield the batches of the steps to come.
+
+        They depend on the step's number alone, so a resumed run continues with the same data.
+        """
+
+        def make(step: int) -> Tensors:
+            return tensors(self.source.batch(step, self.options.phase_at(step)[0].shape))
+
+        return made_ahead(make, range(self.step, self.total_steps), self.options.workers)
 
     def _train_step(self, batch: Tensors) -> dict[str, float]:
         phase, done = self.options.phase_at(self.step)
@@ -300,21 +286,6 @@ class Trainer:
         )
 
 
-@contextmanager
-def _opencv_on_one_core() -> Iterator[None]:
-    """Keep processes that are begun meanwhile from starting threads for each core.
-
-    They inherit the setting. To set it there hangs wherever OpenCV has had threads in this process,
-    since it waits for those to end, and they were not inherited.
-    """
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
-
-
 def _has_bfloat16(device: torch.device) -> bool:
     """Tell whether a device has instructions for bfloat16.
 
@@ -334,12 +305,8 @@ def _moving_average(decay: float) -> Callable[[Weights, Weights, Tensor | int], 
     """
 
     def update(average: Weights, current: Weights, count: Tensor | int) -> None:
-        share = 1 - min(decay, (1 + int(count)) / (10 + int(count)))
-        for old, new in zip(average, current, strict=True):
-            if old.is_floating_point():
-                old.lerp_(new, share)
-            else:
-                old.copy_(new)
+        steady = min(decay, (1 + int(count)) / (10 + int(count)))
+        get_ema_multi_avg_fn(steady)(average, current, count)
 
     return update
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viseme.studio.speech.noise import Noise, noise
-from viseme.studio.speech.sound import resampled
+from viseme.studio.speech.sound import fast_size, resampled
 from viseme.studio.speech.utterance import SAMPLE_RATE_HZ, Phone, Samples, scaled
 
 __all__ = ["augment", "coloured", "stretched"]
@@ -76,7 +76,7 @@ def _filtered(samples: Samples, rng: np.random.Generator) -> Samples:
     """Apply tilt, band limits and room, all in one multiplication of the spectrum."""
     room = _room(rng) if rng.random() < ROOM_CHANCE else None
     tail = 0 if room is None else len(room)
-    size = _fast_size(len(samples) + max(tail, SAMPLE_RATE_HZ // 10))
+    size = fast_size(len(samples) + max(tail, SAMPLE_RATE_HZ // 10))
     frequencies_hz = np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ).astype(np.float64)
     response = np.ones(len(frequencies_hz), np.complex128)
     changed = room is not None
@@ -152,9 +152,3 @@ def _powers(samples: Samples) -> NDArray[np.float32]:
 
 def _ratio(db: float) -> float:
     return float(10 ** (db / 20))
-
-
-def _fast_size(size: int) -> int:
-    """Return the next size, 2^n or 3 * 2^n, for which the Fourier transform is quick."""
-    power = 1 << (size - 1).bit_length()
-    return power * 3 // 4 if power * 3 // 4 >= size else power

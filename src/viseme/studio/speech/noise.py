@@ -7,6 +7,7 @@ from enum import StrEnum
 import numpy as np
 
 from viseme.studio.speech.phones import SILENCE
+from viseme.studio.speech.sound import fast_size
 from viseme.studio.speech.utterance import SAMPLE_RATE_HZ, Phone, Samples, Utterance
 
 __all__ = ["Noise", "noise", "speechless"]
@@ -32,12 +33,14 @@ def noise(kind: Noise, count: int, rng: np.random.Generator) -> Samples:
     if kind is Noise.HUM:
         raw = _hum(count, rng)
     else:
-        raw = rng.standard_normal(count, np.float32)
+        size = fast_size(count)
+        raw = rng.standard_normal(size, np.float32)
         slope = {Noise.WHITE: 0.0, Noise.PINK: 0.5, Noise.BROWN: 1.0}[kind]
         if slope:
             spectrum = np.fft.rfft(raw)
-            bins = np.maximum(np.arange(len(spectrum)), max(1.0, 30 * count / SAMPLE_RATE_HZ))
-            raw = np.fft.irfft(spectrum / bins**slope, count).astype(np.float32)
+            bins = np.maximum(np.arange(len(spectrum)), max(1.0, 30 * size / SAMPLE_RATE_HZ))
+            raw = np.fft.irfft(spectrum / bins**slope, size).astype(np.float32)
+        raw = raw[:count]
     level = float(np.sqrt(np.square(raw).mean())) if count else 0.0
     return np.asarray(raw / level if level > 0 else raw, np.float32)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from viseme.studio.speech.utterance import SAMPLE_RATE_HZ, Samples
 
-__all__ = ["from_pcm", "read_wave", "resampled", "to_16_khz"]
+__all__ = ["fast_size", "from_pcm", "read_wave", "resampled", "to_16_khz"]
 
 
 def read_wave(path: Path) -> tuple[NDArray[np.int16], int]:
@@ -35,3 +35,9 @@ def to_16_khz(pcm: NDArray[np.int16], rate_hz: int) -> Samples:
 def resampled(samples: Samples, from_hz: float, to_hz: float) -> Samples:
     """Resample float32 [n]; the rates need not be whole."""
     return np.asarray(soxr.resample(samples, from_hz, to_hz), np.float32)
+
+
+def fast_size(size: int) -> int:
+    """Return the next size, 2^n or 3 * 2^n, for which the Fourier transform is quick."""
+    power = 1 << (size - 1).bit_length()
+    return power * 3 // 4 if power * 3 // 4 >= size else power
