@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from viseme.audio import mel_spectrogram, read
 from viseme.avatar import FAMILY_328, Box
-from viseme.errors import InputError
 from viseme.engine.machine import available_cores
+from viseme.errors import InputError
 from viseme.studio.batches import Batch, BatchShape, clip_patches, visual_planes
 from viseme.studio.drawn import DrawnSource
 from viseme.studio.mouth import POSE_CHANNELS, MouthPose
