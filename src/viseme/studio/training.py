@@ -306,7 +306,8 @@ def _moving_average(decay: float) -> Callable[[Weights, Weights, Tensor | int], 
 
     def update(average: Weights, current: Weights, count: Tensor | int) -> None:
         steady = min(decay, (1 + int(count)) / (10 + int(count)))
-        get_ema_multi_avg_fn(steady)(average, current, count)
+        ema = get_ema_multi_avg_fn(steady)  # type: ignore[no-untyped-call]
+        ema(average, current, count)
 
     return update
 
