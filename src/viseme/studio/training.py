@@ -32,6 +32,8 @@ from viseme.studio.processes import made_ahead
 __all__ = ["Phase", "Trainer", "TrainingOptions", "tensors"]
 
 CHECKPOINT_NAME = "checkpoint.pt"
+TOLD_EVERY = 10
+"""Steps. To read a loss is to wait for a GPU."""
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 Tensors: TypeAlias = dict[str, Tensor]
@@ -119,17 +121,17 @@ class Trainer:
         torch.manual_seed(options.seed)
         self.device = torch.device(options.device)
         self.net = LipSyncNet(options.network).to(self.device)
-        # Convolutions on a processor are faster with the channels innermost.
-        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = AveragedModel(
-            self.net,
-            multi_avg_fn=_moving_average(options.average_decay),
-            use_buffers=True,
-        )
+        # Convolutions on a processor are faster with the channels innermost; a GPU's of one channel
+        # at a time are slower.
+        on_processor = self.device.type == "cpu"
+        self.layout = torch.channels_last if on_processor else torch.contiguous_format
+        self.net.to(memory_format=self.layout)  # type: ignore[call-overload]
+        self.average = AveragedModel(self.net, multi_avg_fn=self._follow, use_buffers=True)
         self.optimizer = torch.optim.AdamW(
             self.net.parameters(), weight_decay=options.weight_decay, fused=True
         )
         self.step = 0
+        self._taught: Phase | None = None
         self._restore()
 
     @property
@@ -145,12 +147,17 @@ class Trainer:
         """
         with self._progress() as progress:
             task = progress.add_task("training", total=self.total_steps, completed=self.step)
+            text = ""
             for batch in self._batches():
                 losses = self._train_step(batch)
                 self.step += 1
-                text = "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
+                saved = (
+                    self.step % self.options.checkpoint_every == 0 or self.step == self.total_steps
+                )
+                if saved or self.step % TOLD_EVERY == 0:
+                    text = "  ".join(f"{name} {float(loss):.4f}" for name, loss in losses.items())
                 progress.update(task, advance=1, description=text)
-                if self.step % self.options.checkpoint_every == 0 or self.step == self.total_steps:
+                if saved:
                     self._save()
                     print(f"step {self.step}/{self.total_steps}  {text}", flush=True)
                     if on_checkpoint:
@@ -172,11 +179,12 @@ class Trainer:
 
         return made_ahead(make, range(self.step, self.total_steps), self.options.workers)
 
-    def _train_step(self, batch: Tensors) -> dict[str, float]:
+    def _train_step(self, batch: Tensors) -> Tensors:
         phase, done = self.options.phase_at(self.step)
         if done == 0:  # what learns from here on was at rest or noise until now
             self.average.n_averaged.zero_()
-        self._teach(phase)
+        if phase is not self._taught:
+            self._teach(phase)
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate(phase, done)
         self.optimizer.zero_grad(set_to_none=True)
@@ -186,7 +194,17 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self.optimizer.step()
         self.average.update_parameters(self.net)
-        return {name: float(loss.detach()) for name, loss in losses.items()}
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def _follow(self, average: Weights, current: Weights, _: Tensor | int) -> None:
+        """Move an exponential moving average on; it forgets its first values quickly.
+
+        With a fixed decay they would show for thousands of steps. Every phase begins it anew.
+        """
+        count = int(self.average.n_averaged)  # here, and not a copy that a GPU is to be asked for
+        decay = min(self.options.average_decay, (1 + count) / (10 + count))
+        follow = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        follow(average, current, count)
 
     def _losses(self, batch: Tensors) -> dict[str, Tensor]:
         phase = self.options.phase_at(self.step)[0]
@@ -194,7 +212,7 @@ class Trainer:
         from_poses = phase.hearing_rests and self.options.network.generator.posed
         if from_poses or move["windows"].numel():
             return self._drawing_losses(move)
-        visual = move["visual"].float().div(255).contiguous(memory_format=torch.channels_last)
+        visual = move["visual"].float().div(255).contiguous(memory_format=self.layout)
         with self._precision():
             drawn = self.net(move["patches"], move["valid"], move["picks"], visual)
         losses = {}
@@ -213,7 +231,7 @@ class Trainer:
         generator = self.net.generator
         rows, columns = generator.config.area
         visual = move["visual"][..., rows, columns].float().div(255)
-        visual = visual.contiguous(memory_format=torch.channels_last)
+        visual = visual.contiguous(memory_format=self.layout)
         target = move["target"][..., rows, columns].float().div(255)
         with self._precision():
             windows = move["windows"]
@@ -235,6 +253,7 @@ class Trainer:
 
         What rests also keeps the statistics of its normalisation.
         """
+        self._taught = phase
         self.net.train()
         hearing = not phase.hearing_rests
         for part in self.net.hearing_parts():
@@ -296,20 +315,6 @@ def _has_bfloat16(device: torch.device) -> bool:
         return True
     able = torch.cpu.get_capabilities()
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
-
-
-def _moving_average(decay: float) -> Callable[[Weights, Weights, Tensor | int], None]:
-    """Return an exponential moving average that forgets its first values quickly.
-
-    With a fixed decay they would show for thousands of steps. Every phase begins it anew.
-    """
-
-    def update(average: Weights, current: Weights, count: Tensor | int) -> None:
-        steady = min(decay, (1 + int(count)) / (10 + int(count)))
-        ema = get_ema_multi_avg_fn(steady)  # type: ignore[no-untyped-call]
-        ema(average, current, count)
-
-    return update
 
 
 def tensors(batch: Batch) -> Tensors:
