@@ -293,6 +293,10 @@ class Trainer:
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
+        for parameter, moments in self.optimizer.state.items():
+            for name, value in moments.items():
+                if value.shape == parameter.shape:  # laid out as here; a GPU may have begun
+                    moments[name] = torch.empty_like(parameter).copy_(value)
         self.step = state["step"]
 
     @staticmethod
