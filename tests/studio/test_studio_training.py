@@ -106,12 +106,22 @@ class Resized(Beeps):
         return super().batch(step, shape)
 
 
+def lay_out_as_a_gpu_does(checkpoint: Path) -> None:
+    """Put the channels outermost in an optimizer's moments."""
+    state = torch.load(checkpoint, weights_only=True)
+    for moments in state["optimizer"]["state"].values():
+        for name, value in moments.items():
+            moments[name] = value.contiguous()
+    torch.save(state, checkpoint)
+
+
 def weights(trainer: Trainer) -> Tensor:
     joined: Tensor = torch.cat([p.detach().flatten() for p in trainer.net.parameters()])
     return joined
 
 
-def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("from_a_gpu", [False, True])
+def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path, *, from_a_gpu: bool) -> None:
     unbroken = Trainer(Beeps(), tmp_path / "a", OPTIONS)
     unbroken.run()
 
@@ -120,6 +130,8 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         Trainer(Beeps(), tmp_path / "b", OPTIONS).run(stop_at_the_first_checkpoint)
+    if from_a_gpu:
+        lay_out_as_a_gpu_does(tmp_path / "b" / "checkpoint.pt")
     resumed = Trainer(Beeps(), tmp_path / "b", OPTIONS)
     assert resumed.step == 5
     resumed.run()
