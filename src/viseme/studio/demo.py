@@ -48,24 +48,24 @@ RECIPE = TrainingOptions(
     phases=(
         Phase("hearing", 3500, BatchShape(8, 48, 0), (1.5e-3, 1e-3)),
         Phase("other accents", 7000, BatchShape(8, 48, 0, accent=1.25), (1e-3, 2e-5)),
-        Phase("own accents", 5500, BatchShape(8, 48, 0), (1e-3, 1e-5)),
+        Phase("own accents", 12000, BatchShape(8, 48, 0), (1e-3, 1e-5)),
         Phase(
             "drawing",
-            3000,
+            2000,
             BatchShape(3, 90, 4, heard=False, between=0.3),
             (1.5e-3, 5e-4),
             hearing_rests=True,
         ),
         Phase(
             "drawing, finer",
-            1500,
+            1000,
             FEW_PICTURES,
             (8e-4, 2e-4),
             hearing_rests=True,
         ),
         Phase(
             "drawing as in use",
-            5500,
+            3500,
             FEW_PICTURES,
             (1.2e-3, 1e-5),
             hearing_rests=True,
@@ -77,7 +77,7 @@ RECIPE = TrainingOptions(
 CORPUS_MINUTES = 180.0
 MINUTES_TOLD = 15
 PICTURES = 9600
-"""Drawn beforehand; training goes by each some ten times."""
+"""Drawn beforehand; training goes by each some six times."""
 PICTURES_TOLD = 2400
 MATERIAL = {"corpus_minutes": CORPUS_MINUTES, "pictures": PICTURES}
 ABOUT = About(
