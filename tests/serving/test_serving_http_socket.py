@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,8 +48,8 @@ async def busy(scope: Any, receive: Any, send: Any) -> None:
 
 
 @contextmanager
-def server(app: Any = talkative) -> Iterator[SlowLine]:
-    """Serve that over a line."""
+def running(app: Any) -> Iterator[tuple[Address, Callable[[], None]]]:
+    """Serve an app; gives its address, and what ends the server and waits for it."""
     config = uvicorn.Config(
         app,
         ws=ShallowSocket,
@@ -64,14 +64,24 @@ def server(app: Any = talkative) -> Iterator[SlowLine]:
     serving = uvicorn.Server(config)
     thread = threading.Thread(target=serving.run, kwargs={"sockets": [listener]})
     thread.start()
-    try:
-        with slow_line(Address("127.0.0.1", listener.getsockname()[1])) as line:
-            yield line
-    finally:
+
+    def end() -> None:
         serving.should_exit = True
         thread.join(PATIENCE_S)
+        assert not thread.is_alive()
+
+    try:
+        yield Address("127.0.0.1", listener.getsockname()[1]), end
+    finally:
+        end()
         listener.close()
-    assert not thread.is_alive()
+
+
+@contextmanager
+def server(app: Any = talkative) -> Iterator[SlowLine]:
+    """Serve an app over a line."""
+    with running(app) as (address, _), slow_line(address) as line:
+        yield line
 
 
 def test_a_slow_reader_is_not_taken_for_gone() -> None:
@@ -100,3 +110,25 @@ def test_who_sends_more_than_is_read_is_not_taken_for_gone() -> None:
             for _ in range(3):  # the answers to pings are behind them
                 client.send(bytes(BYTES))
             assert client.recv(timeout=PATIENCE_S) == str(3 * BYTES)
+
+
+def test_the_server_ends_while_someone_is_leaving() -> None:
+    """What was sent before still waits for its reader, so the line is not closed yet."""
+    has_left = threading.Event()
+
+    async def left(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "bytes": bytes(BYTES)})
+        assert (await receive())["type"] == "websocket.disconnect"
+        has_left.set()
+
+    with running(left) as (address, end), slow_line(address) as line:
+        line.bytes_per_s = BYTES / PING_S
+        where = f"ws://127.0.0.1:{line.address.port}/"
+        with connect(where, proxy=None, ping_interval=None, close_timeout=0) as client:
+            line.bytes_per_s = 0
+            client.protocol.send_close(1000)
+            client.socket.sendall(b"".join(client.protocol.data_to_send()))
+            assert has_left.wait(PATIENCE_S)
+            end()

@@ -121,8 +121,7 @@ class Trainer:
         torch.manual_seed(options.seed)
         self.device = torch.device(options.device)
         self.net = LipSyncNet(options.network).to(self.device)
-        # Convolutions on a processor are faster with the channels innermost; a GPU's of one channel
-        # at a time are slower.
+        # Convolutions on a processor are faster with the channels innermost.
         on_processor = self.device.type == "cpu"
         self.layout = torch.channels_last if on_processor else torch.contiguous_format
         self.net.to(memory_format=self.layout)  # type: ignore[call-overload]

@@ -10,6 +10,7 @@ from typing import Any, Final
 from uvicorn import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+from websockets.protocol import State
 
 from viseme.serving.doors.http_connection import HANG_UP
 
@@ -96,6 +97,17 @@ class ShallowSocket(WebSocketsSansIOProtocol):
         super().keepalive_timeout()
         if self.transport.get_write_buffer_size():
             self._break_off()  # else it would wait until someone reads that it is closed
+
+    def shutdown(self) -> None:
+        """End the conversation, since the server ends.
+
+        Of one whose client has said goodbye, but whose line still holds something, uvicorn would
+        say goodbye once more. That is an error, with which the server would end before all else.
+        """
+        if self.conn.state in (State.CLOSING, State.CLOSED) and not self.close_sent:
+            self._break_off()
+        else:
+            super().shutdown()
 
     def _break_off(self) -> None:
         """Leave nothing behind in the kernel either, which would offer it for minutes."""
