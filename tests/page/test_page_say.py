@@ -22,6 +22,18 @@ AT_48_KHZ = """
     };
 """
 """As most devices are."""
+DECODING_LATE = """
+    globalThis.AudioDecoder = class extends AudioDecoder {
+        constructor({ output, error }) {
+            super({ output: (data) => setTimeout(output, 1500, data), error });
+        }
+        async flush() {
+            await super.flush();
+            await new Promise((resolve) => setTimeout(resolve, 1500));
+        }
+    };
+"""
+"""As where the machine is full: all of a short text has come before any of it is decoded."""
 LIKENESS = f"""(pieces => {{
         let both = 0, ours = 0, theirs = 0;
         for (const piece of pieces) piece.samples.forEach((heard, i) => {{
@@ -87,9 +99,11 @@ def words_told(told: Path) -> list[str]:
     return sorted(path.read_text() for path in told.iterdir())
 
 
-@pytest.mark.parametrize("form", ["opus", "s16"])
+@pytest.mark.parametrize("form", ["opus", "opus, late", "s16"])
 def test_a_text_is_said(page: Any, url: str, talker: Path, form: str) -> None:
     page.add_init_script(AT_48_KHZ)
+    if form == "opus, late":
+        page.add_init_script(DECODING_LATE)
     if form == "s16":  # as in a browser that decodes no sound
         page.add_init_script("delete globalThis.AudioDecoder")
     page.goto(url)
@@ -109,7 +123,7 @@ def test_a_text_is_said(page: Any, url: str, talker: Path, form: str) -> None:
     # What is given to the loudspeaker joins to a sample, and the pictures follow it.
     until(page, "a.texts.all.length > 0 && a.texts.all[0].end !== null")
     until(page, "a.texts.reader.decoders.size === 0")
-    assert of_avatar(page, "a.texts.reader.form") == form
+    assert of_avatar(page, "a.texts.reader.form") == form.split(",")[0]
     assert of_avatar(page, LIKENESS) > 0.97
     said = of_avatar(
         page,
@@ -135,8 +149,8 @@ def test_texts_follow_each_other_and_sound_follows_them(page: Any, folder: Path,
     wait_for(page, "resting")
     say(page, "one two")
     say(page, "three")
-    wait_for(page, "speaking")
-    assert of_avatar(page, "a.texts.all.length") == 2
+    # At once: where the machine is full, the first may be over before the state has been read.
+    assert of_avatar(page, "a.state === 'speaking' && a.texts.all.length === 2")
     wait_for(page, "resting")
     rate = of_avatar(page, "a.sound.sampleRate")
     assert of_avatar(page, "a.line.position") == pytest.approx(3 * WORD_S * rate, abs=4)

@@ -122,8 +122,8 @@ export class TextSpeech extends Speech {
    * @param {Line} _line
    */
   feed(_line) {
-    if (this.voice.pieces.length === 0) this.texts.drop(Infinity);
-    else this.texts.drop(this.#heardTo);
+    if (this.voice.pieces.length > 0) this.texts.drop(this.#heardTo);
+    else if (!this.texts.reader?.isReading) this.texts.drop(Infinity);
   }
 
   /**

@@ -43,6 +43,11 @@ export class SoundReader {
     this.decoding = [];
   }
 
+  /** Whether something has come that was not given out yet, or a text is still coming. */
+  get isReading() {
+    return this.decoders.size > 0;
+  }
+
   /** Begin with a text: each is a stream of its own. */
   begin() {
     if (this.form !== "opus") return;
