@@ -2,7 +2,11 @@
 
 glibc gives threads arenas of their own, up to eight for each core, and what one of them has freed
 another does not use: where many threads pass large blocks on, they end up holding twice what they
-need. It also learns from every large block that is freed to hold the next one.
+need. One arena serves all threads here. What one frame frees the next one uses; arenas of threads
+would give it back to the system first, which costs a tenth of a frame's time.
+
+It also learns from every large block that is freed to hold the next one, and it gives back nothing
+of what is free between blocks that are in use.
 """
 
 from __future__ import annotations
@@ -10,14 +14,7 @@ from __future__ import annotations
 import ctypes
 from typing import Final
 
-__all__ = ["RENDER_ARENAS", "settle_allocator"]
-
-RENDER_ARENAS: Final = 1
-"""Of a program that renders: one for all threads.
-
-What one frame frees the next one uses. Arenas of threads give it back to the system first, which
-costs a tenth of a frame's time, and hold more after a while.
-"""
+__all__ = ["give_back", "settle_allocator"]
 
 # Numbers of malloc.h.
 _M_TRIM_THRESHOLD: Final = -1
@@ -25,13 +22,10 @@ _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
 
 
-def settle_allocator(
-    *, arenas: int, large_bytes: int | None = None, kept_bytes: int | None = None
-) -> bool:
-    """Settle it for this process, for as long as that lives.
+def settle_allocator(*, large_bytes: int | None = None, kept_bytes: int | None = None) -> bool:
+    """Settle it for this process, for as long as that lives; before there are many threads.
 
     Args:
-        arenas: how many there may be.
         large_bytes: blocks from this size on are taken from the system and given back.
         kept_bytes: how much of what is free is held at most.
 
@@ -43,9 +37,22 @@ def settle_allocator(
     except (OSError, AttributeError):
         return False
     settings = (
-        (_M_ARENA_MAX, arenas),
+        (_M_ARENA_MAX, 1),
         (_M_MMAP_THRESHOLD, large_bytes),
         (_M_TRIM_THRESHOLD, kept_bytes),
     )
     done = [mallopt(name, value) == 1 for name, value in settings if value is not None]
     return all(done)
+
+
+def give_back() -> bool:
+    """Give all that is free back to the system; others that want memory meanwhile wait for it.
+
+    Returns:
+        Whether there was any, and the allocator is one that can be told.
+    """
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError):
+        return False
+    return bool(trim(ctypes.c_size_t(0)))

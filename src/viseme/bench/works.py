@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from viseme.allocator import RENDER_ARENAS, settle_allocator
+from viseme.allocator import settle_allocator
 from viseme.avatar import Avatar, load_avatar
 from viseme.bench.material import Material, make_material
 from viseme.bench.plain import PlainReference, encode_plainly
@@ -199,7 +199,7 @@ class _OurFilm(_Film):
 
     def __init__(self, spec: Spec, avatar: Avatar, stack: ExitStack) -> None:
         super().__init__(spec, avatar, stack)
-        settle_allocator(arenas=RENDER_ARENAS)
+        settle_allocator()
 
 
 class _Frames(_OurFilm):

@@ -136,13 +136,13 @@ def render(  # noqa: PLR0913 - one for each option, put together in RenderOption
 
     espeak-ng --stdout "Hello" | viseme render - -o hello.mp4
     """
-    from viseme.allocator import RENDER_ARENAS, settle_allocator  # noqa: PLC0415
+    from viseme.allocator import settle_allocator  # noqa: PLC0415
     from viseme.cli.progress import shown_progress  # noqa: PLC0415
     from viseme.cli.screens import show_report  # noqa: PLC0415
     from viseme.rendering import RenderOptions  # noqa: PLC0415
     from viseme.video import render_file  # noqa: PLC0415
 
-    settle_allocator(arenas=RENDER_ARENAS)
+    settle_allocator()
     options = RenderOptions(
         backend=backend,
         model=model,

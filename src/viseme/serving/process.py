@@ -4,8 +4,9 @@ Threads take turns with the interpreter's lock, by default for 5 ms each. With s
 are a dozen that want it, and an interrupt passes through five of them on its way to a picture.
 
 Messages of 60 MB that come on sixty threads would leave holes in the memory of each that nobody
-uses. A server takes large blocks from the system and gives them back, and shares a few arenas for
-all that is small.
+uses. A server takes large blocks from the system and gives them back, and shares one arena for all
+that is small. That is left full of holes, too, by frames of many requests: at rest they are given
+back.
 
 Each connection is an open file, of which systems let a process have 1024 unless it asks for more.
 """
@@ -26,7 +27,6 @@ rendered as fast as it goes, who breaks in sees the avatar at rest in a tenth of
 
 _FILES: Final = 16_384
 """More than all limits together let be open."""
-_ARENAS: Final = 4
 _LARGE_BYTES: Final = 8 * 2**20
 """Larger than anything that a frame needs, which is used again at once; smaller than a batch."""
 _KEPT_BYTES: Final = 64 * 2**20
@@ -40,7 +40,7 @@ def settle_process() -> bool:
     """
     sys.setswitchinterval(_TURN_S)
     raise_file_limit()
-    return settle_allocator(arenas=_ARENAS, large_bytes=_LARGE_BYTES, kept_bytes=_KEPT_BYTES)
+    return settle_allocator(large_bytes=_LARGE_BYTES, kept_bytes=_KEPT_BYTES)
 
 
 def raise_file_limit() -> None:

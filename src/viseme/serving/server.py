@@ -22,6 +22,7 @@ from viseme.serving.logs import event
 from viseme.serving.metrics import Gauges, Metrics
 from viseme.serving.networks import GeneratorOptions, GeneratorReport
 from viseme.serving.rate import RateMeter
+from viseme.serving.rest import giving_back_at_rest
 from viseme.serving.scheduler import RunReport
 from viseme.serving.tensor_desk import TensorDesk
 from viseme.serving.tokens import Tokens
@@ -110,6 +111,7 @@ class Server:
                 tensors=TensorDesk(self._cast, self._metrics.frame_composed),
                 speaker=speaker,
             )
+            stack.enter_context(giving_back_at_rest(self._rate.per_second))
             for door in self._doors:
                 door.open(house)
             self._stack = stack.pop_all()
