@@ -123,7 +123,7 @@ def test_a_text_is_said(page: Any, url: str, talker: Path, form: str) -> None:
     # What is given to the loudspeaker joins to a sample, and the pictures follow it.
     until(page, "a.texts.all.length > 0 && a.texts.all[0].end !== null")
     until(page, "a.texts.reader.decoders.size === 0")
-    assert of_avatar(page, "a.texts.reader.form") == form.split(",")[0]
+    assert of_avatar(page, "a.texts.reader.form") == form.split(",", maxsplit=1)[0]
     assert of_avatar(page, LIKENESS) > 0.97
     said = of_avatar(
         page,
