@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The version that the built-in avatar was trained with; its CPU build is enough.
 TORCH := torch==2.13.0
+# Where the tests are that are not run beside others: to read all tests again takes as long as some.
+APART := tests/page tests/serving
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-train demo test soak soak-page soak-render check avatar evaluate wheel clean
@@ -22,10 +24,10 @@ demo: install ## render the built-in avatar speaking
 test: install ## install what the tests need, and run them
 	@scripts/system-packages
 	@if [ -n "$$CI" ]; then $(MAKE) --no-print-directory install-train; fi
-	@# As many workers as cores: a network's threads in each would only wait for each other.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not soak and not alone and not waiting' -n auto --maxprocesses 4
-	$(BIN)/python -m pytest -m waiting -n 2 --dist loadfile
-	$(BIN)/python -m pytest -m alone
+	@# Each worker has one core: a network's threads in each would only wait for each other.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not soak and not alone and not waiting' -n auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest -m waiting -n 2 --dist loadfile $(APART)
+	$(BIN)/python -m pytest -m alone $(APART)
 
 soak: install ## ten minutes of clients that come, go, stall and die
 	$(BIN)/python -m pytest -m soak -s tests/soak/test_soak.py

@@ -50,6 +50,21 @@ def test_every_folder_is_a_room_of_the_map() -> None:
     assert folders == {*ROOMS, "studio"}
 
 
+def test_what_is_run_apart_is_where_the_makefile_looks_for_it() -> None:
+    tests = Path(__file__).parent
+    marks = {f"pytest.mark.{name}" for name in ("alone", "waiting")}
+    apart = {
+        path.parent.name
+        for path in tests.rglob("test_*.py")
+        if any(
+            isinstance(node, ast.Attribute) and ast.unparse(node) in marks
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        )
+    }
+    makefile = (tests.parent / "Makefile").read_text("utf-8")
+    assert f"APART := {' '.join(f'tests/{name}' for name in sorted(apart))}\n" in makefile
+
+
 def test_the_soaks_have_what_they_ask_for() -> None:
     """They are run by hand and seldom: at least their fixtures are there when they are."""
     soaks = str(Path(__file__).parent / "soak")

@@ -26,7 +26,7 @@ from viseme.studio.speech.texts import held_out_sentences
 @pytest.fixture(scope="module")
 def evaluations() -> list[Evaluation]:
     rng = np.random.default_rng(0)
-    spoken = [padded(speak_with_flite(t, "slt"), 0.4, 0.4) for t in held_out_sentences()[:6]]
+    spoken = [padded(speak_with_flite(t, "slt"), 0.4, 0.4) for t in held_out_sentences()[:3]]
     with load_avatar("demo") as avatar:
         return evaluate(avatar, [*spoken, speechless(2.0, None, -60.0, rng)])
 
