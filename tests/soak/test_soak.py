@@ -182,7 +182,6 @@ def test_ten_minutes_of_everything(tmp_path: Path) -> None:
     environment = {**os.environ, "VISEME_AVATARS": str(tmp_path / "avatars")}
     arguments = ("--config", "viseme.toml", "--avatar", "tiny", "--json")
     visits = (asks,) * 4 + (renders,) * 2 + (speaks_along, stalls, dies, says_nothing)
-    at_work: list[list[float]] = []
     at_rest: list[float] = []
     done: Counter[str] = Counter()
     faults: list[str] = []
@@ -193,17 +192,17 @@ def test_ten_minutes_of_everything(tmp_path: Path) -> None:
             crowd = Crowd(doors["grpc"], doors["http"])
             for visitor, visit in enumerate(visits):
                 crowd.add(visit, seed=number * len(visits) + visitor)
-            at_work.append([])
+            at_work: list[float] = []
             until_s = time.monotonic() + SECONDS / ROUNDS
             while time.monotonic() < until_s:
                 assert process.poll() is None, "the server has ended"
-                at_work[-1].append(resident_mib(process.pid))
+                at_work.append(resident_mib(process.pid))
                 time.sleep(1)
             crowd.end()
             at_rest.append(rest_mib(process.pid))
             done += crowd.done
             faults += crowd.faults
-            busy = f"{statistics.median(at_work[-1]):.0f} MiB, at most {max(at_work[-1]):.0f}"
+            busy = f"{statistics.median(at_work):.0f} MiB, at most {max(at_work):.0f}"
             print(f"\nround {number + 1}: {busy}; at rest {at_rest[-1]:.0f}", end="", flush=True)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0
