@@ -45,8 +45,9 @@ class DistillCommand:
             InputError, AvatarError, ModelError, OutputError: as `studio.distilling.distill`.
             MissingExtraError: the studio's libraries, or the programs that speak, are missing.
         """
-        studio = studio_module("distilling", "Distilling")
         check_place(self.out)  # before minutes of speech
+        given = self._given_speech()  # before seconds of libraries
+        studio = studio_module("distilling", "Distilling")
         work = self.work or self.out.with_name(f"{self.out.name}-work")
         options = studio.DistillOptions(
             lessons=self.lessons, steps=self.steps, seed=self.seed, device=self.device
@@ -56,7 +57,7 @@ class DistillCommand:
             result = studio.distill(
                 avatar,
                 self.out,
-                speeches=self._speeches(work),
+                speeches=given if self.speech else _spoken(work),
                 work=work,
                 model=self.model,
                 options=options,
@@ -68,22 +69,22 @@ class DistillCommand:
         _show(result)
         say(f"The avatar is {self.out}. {work} can be removed.")
 
-    def _speeches(self, work: Path) -> list[Samples]:
-        """Return what there is to hear, in pieces."""
-        if not self.speech:
-            say(
-                f"No --speech is given: {_SPOKEN_MINUTES:g} minutes are spoken by flite and "
-                "espeak-ng."
-            )
-            speech = studio_module("speech", "Distilling")
-            corpus = speech.build_corpus(work / "speech", minutes=_SPOKEN_MINUTES)
-            return [utterance.samples for utterance in corpus]
+    def _given_speech(self) -> list[Samples]:
+        """Return what the files hold, in pieces."""
         length = _PIECE_S * SAMPLE_RATE_HZ
-        pieces = []
+        pieces: list[Samples] = []
         for path in self.speech:
             samples = read(path)
             pieces += [samples[start : start + length] for start in range(0, len(samples), length)]
         return [piece for piece in pieces if len(piece) >= _SHORTEST_S * SAMPLE_RATE_HZ]
+
+
+def _spoken(work: Path) -> list[Samples]:
+    """Let the programs that speak say something."""
+    say(f"No --speech is given: {_SPOKEN_MINUTES:g} minutes are spoken by flite and espeak-ng.")
+    speech = studio_module("speech", "Distilling")
+    corpus = speech.build_corpus(work / "speech", minutes=_SPOKEN_MINUTES)
+    return [utterance.samples for utterance in corpus]
 
 
 def _show(result: Any) -> None:
