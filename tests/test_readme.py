@@ -30,6 +30,12 @@ def shell_lines() -> list[str]:
     return [line.split("#")[0].strip() for line in lines if line.strip()]
 
 
+@pytest.fixture(autouse=True)
+def cache_dir(session_cache_dir: Path) -> Path:
+    """Let each command know what was chosen for the one before, as its user's would."""
+    return session_cache_dir
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all the files that the README's commands name."""

@@ -1,6 +1,7 @@
 """The built-in avatar, end to end: the same pixels each time, moved by speech, else still."""
 
 from importlib.resources import as_file, files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +11,22 @@ import viseme
 from viseme.avatar import crop_face
 
 
+@pytest.fixture(autouse=True)
+def cache_dir(session_cache_dir: Path) -> Path:
+    """Choose how to run the avatar once, and not for each test."""
+    return session_cache_dir
+
+
 @pytest.fixture(scope="module")
 def speech() -> NDArray[np.float32]:
     """Two seconds of the demonstration's speech, 16 kHz."""
     with as_file(files("viseme") / "data" / "speech" / "demo.flac") as path:
         return viseme.audio.read(path)[8_000:40_000]
+
+
+@pytest.fixture(scope="module")
+def spoken(speech: NDArray[np.float32]) -> list[viseme.Frame]:
+    return rendered(speech)
 
 
 def rendered(samples: NDArray[np.float32]) -> list[viseme.Frame]:
@@ -36,18 +48,19 @@ def changes(frames: list[viseme.Frame]) -> NDArray[np.float64]:
     return np.array(differences)
 
 
-def test_rendering_twice_gives_the_same_pixels(speech: NDArray[np.float32]) -> None:
-    first, second = rendered(speech), rendered(speech)
-    assert len(first) == len(second) >= 48
-    for a, b in zip(first, second, strict=True):
+def test_rendering_twice_gives_the_same_pixels(
+    speech: NDArray[np.float32], spoken: list[viseme.Frame]
+) -> None:
+    again = rendered(speech)
+    assert len(spoken) == len(again) >= 48
+    for a, b in zip(spoken, again, strict=True):
         assert np.array_equal(a.image, b.image), f"frame {a.index}"
 
 
-def test_speech_moves_the_mouth_and_nothing_else(speech: NDArray[np.float32]) -> None:
-    frames = rendered(speech)
-    assert np.percentile(changes(frames), 80) > 4
+def test_speech_moves_the_mouth_and_nothing_else(spoken: list[viseme.Frame]) -> None:
+    assert np.percentile(changes(spoken), 80) > 4
     with viseme.load_avatar("demo") as avatar:
-        for frame in frames:
+        for frame in spoken:
             x1, y1, x2, y2 = avatar.box(frame.avatar_frame)
             own, new = avatar.frame(frame.avatar_frame).copy(), frame.image.copy()
             own[y1:y2, x1:x2] = new[y1:y2, x1:x2] = 0

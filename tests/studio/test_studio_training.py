@@ -25,8 +25,11 @@ from viseme.studio.training import (  # noqa: E402
     TrainingOptions,
 )
 
+SIZE = 160
 OPTIONS = TrainingOptions(
-    network=NetworkConfig(GeneratorConfig(ladder=(4, 4, 6, 8), fold=4, gate=True), (4, 4, 4, 4)),
+    network=NetworkConfig(
+        GeneratorConfig(ladder=(4, 6, 8), fold=4, gate=True, size=SIZE), (4, 4, 4, 4)
+    ),
     phases=(
         Phase("hearing", 6, BatchShape(clips=2, frames=3, pictures=0), (1e-2, 1e-3)),
         Phase("both", 4, BatchShape(clips=2, frames=3, pictures=1), (1e-3, 1e-5)),
@@ -74,10 +77,10 @@ class Beeps:
             phones=np.broadcast_to(loud[:, None].astype(np.int64), patches.shape[:2]).copy(),
             poses=np.tile(loud[:, None, None], (1, shape.frames, 8)),
             picks=np.zeros((shape.clips, shape.pictures), np.int64),
-            visual=np.full((pictures, 6, 320, 320), 128, np.uint8),
-            target=np.broadcast_to(white, (pictures, 3, 320, 320)).copy(),
+            visual=np.full((pictures, 6, SIZE, SIZE), 128, np.uint8),
+            target=np.broadcast_to(white, (pictures, 3, SIZE, SIZE)).copy(),
             shown=np.tile(np.repeat(loud, shape.pictures)[:, None], (1, 8)),
-            mouth=np.ones((pictures, 1, 320, 320), np.float32),
+            mouth=np.ones((pictures, 1, SIZE, SIZE), np.float32),
         )
 
 
@@ -152,7 +155,7 @@ def test_training_learns_the_lesson(tmp_path: Path) -> None:
             torch.from_numpy(batch.patches),
             torch.from_numpy(batch.valid),
             torch.zeros(8, 0, dtype=torch.int64),
-            torch.zeros(0, 6, 320, 320),
+            torch.zeros(0, 6, SIZE, SIZE),
         )
     error = np.abs(drawn.poses.numpy() - batch.poses).mean()
     assert error < 0.25
@@ -215,7 +218,8 @@ def test_a_posed_drawing_learns_from_poses_without_sound(tmp_path: Path) -> None
     net = Trainer(Deaf(), tmp_path, options).run()
     with torch.no_grad():
         poses = torch.tensor([[0.0] * 8, [1.0] * 8])
-        dark, bright = net.generator.show(torch.full((2, 6, 320, 320), 0.5), poses).mean((1, 2, 3))
+        faces = torch.full((2, 6, SIZE, SIZE), 0.5)
+        dark, bright = net.generator.show(faces, poses).mean((1, 2, 3))
     assert dark < 0.2
     assert bright > 0.8
 

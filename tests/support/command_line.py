@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import subprocess
@@ -16,8 +15,9 @@ import soundfile
 
 import viseme
 from support.tiny_avatar import make_avatar
+from support.warm_start import give_up_rights, run_warm
 
-PR_SET_SECUREBITS, SECBIT_NOROOT = 28, 1
+TIMEOUT_S = 120
 PROGRAM = [sys.executable, "-c", "from viseme.cli import main; main()"]
 
 
@@ -46,15 +46,18 @@ class CommandLine:
 
     def __call__(self, *arguments: object, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
         """Run `viseme` until it ends; what is closed to others is closed to root as well."""
+        words = list(map(str, arguments))
+        if not stdin:
+            return run_warm(words, self.folder, self.environment, timeout_s=TIMEOUT_S)
         done = subprocess.run(
-            [*PROGRAM, *map(str, arguments)],
+            [*PROGRAM, *words],
             cwd=self.folder,
             env=self.environment,
             input=stdin,
             capture_output=True,
-            timeout=120,
+            timeout=TIMEOUT_S,
             check=False,
-            preexec_fn=_give_up_rights if os.geteuid() == 0 else None,
+            preexec_fn=give_up_rights if os.geteuid() == 0 else None,
         )
         return subprocess.CompletedProcess(
             done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
@@ -72,13 +75,6 @@ class CommandLine:
             stderr=stderr,
             text=True,
         )
-
-
-def _give_up_rights() -> None:
-    """Make a program that root starts heed the permissions of files, as any other user's does."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_SECUREBITS, SECBIT_NOROOT, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "cannot give up root's rights over files")
 
 
 @cache

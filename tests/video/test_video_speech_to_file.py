@@ -179,7 +179,7 @@ def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
         return kilobytes * 1024
 
     # Keeping what one frame has, 3 MB, of a hundredth of the further frames would show.
-    assert peak_bytes(150) - peak_bytes(15) < 30e6
+    assert peak_bytes(60) - peak_bytes(15) < 30e6
 
 
 @pytest.mark.parametrize("stated", [True, False])
