@@ -34,6 +34,8 @@ DECODING_LATE = """
     };
 """
 """As where the machine is full: all of a short text has come before any of it is decoded."""
+KEEP = "(kept = {speech: a.speech, text: a.texts.all[0]}, true)"
+"""For what is asked later, when they may be over."""
 LIKENESS = f"""(pieces => {{
         let both = 0, ours = 0, theirs = 0;
         for (const piece of pieces) piece.samples.forEach((heard, i) => {{
@@ -41,7 +43,7 @@ LIKENESS = f"""(pieces => {{
             both += heard * hum, ours += heard * heard, theirs += hum * hum;
         }});
         return both / Math.sqrt(ours * theirs);
-    }})(a.speech.voice.pieces)
+    }})(kept.speech.voice.pieces)
 """
 """How like the hum of the program what is heard is, and each sample in its place: 1 is the same."""
 
@@ -118,19 +120,18 @@ def test_a_text_is_said(page: Any, url: str, talker: Path, form: str) -> None:
     say(page, "one two three four")
     wait_for(page, "speaking")
     assert page.input_value("#text") == ""
-    until(page, "a.speech && a.speech.base !== null")
+    until(page, f"a.speech && a.speech.base !== null && a.texts.all.length > 0 && {KEEP}")
     page.screenshot(path=PICTURES / "saying.png")
     # What is given to the loudspeaker joins to a sample, and the pictures follow it.
-    until(page, "a.texts.all.length > 0 && a.texts.all[0].end !== null")
+    until(page, "kept.text.end !== null")
     until(page, "a.texts.reader.decoders.size === 0")
     assert of_avatar(page, "a.texts.reader.form") == form.split(",", maxsplit=1)[0]
     assert of_avatar(page, LIKENESS) > 0.97
     said = of_avatar(
         page,
-        "({gaps: a.speech.voice.pieces.slice(1).map((piece, i) => piece.start -"
-        " a.speech.voice.pieces[i].start - a.speech.voice.pieces[i].samples.length),"
-        " end: a.speech.voice.end, rate: a.sound.sampleRate,"
-        " offset: a.speech.base - a.speech.voice.zero})",
+        "(({base, voice}) => ({gaps: voice.pieces.slice(1).map((piece, i) => piece.start -"
+        " voice.pieces[i].start - voice.pieces[i].samples.length),"
+        " end: voice.end, rate: a.sound.sampleRate, offset: base - voice.zero}))(kept.speech)",
     )
     assert set(said["gaps"]) <= {0}
     assert said["end"] == pytest.approx(4 * WORD_S * said["rate"], abs=2)
