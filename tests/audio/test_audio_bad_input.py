@@ -7,6 +7,8 @@ import io
 import os
 import struct
 import warnings
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -106,18 +108,19 @@ def test_a_picture_without_sound() -> None:
 
 
 @pytest.mark.parametrize(
-    "data",
+    "file",
     [
-        wav(SOUND[:0]),
-        wav(SOUND)[:44],
-        encoded("flac", "flac", SOUND[:0]),
-        encoded("webm", "libopus", SOUND)[:500],
-        encoded("matroska", "pcm_s16le", SOUND)[:500],
+        lambda: wav(SOUND[:0]),
+        lambda: wav(SOUND)[:44],
+        lambda: encoded("flac", "flac", SOUND[:0]),
+        lambda: encoded("webm", "libopus", SOUND)[:500],
+        lambda: encoded("matroska", "pcm_s16le", SOUND)[:500],
     ],
     ids=["empty wav", "wav header", "flac", "webm", "mkv"],
 )
-def test_nothing_but_a_header(data: bytes) -> None:
-    assert refusal(data) == "The sound has no sound that can be decoded: record or export it again."
+def test_nothing_but_a_header(file: Callable[[], bytes]) -> None:
+    said = "The sound has no sound that can be decoded: record or export it again."
+    assert refusal(file()) == said
 
 
 def test_a_codec_nobody_knows() -> None:
@@ -147,25 +150,31 @@ def test_what_comes_before_bad_samples_is_given() -> None:
         next(blocks)
 
 
-STATED = {
-    "wav": wav(SOUND),
-    "rf64": of_soundfile(SOUND, "RF64", "PCM_24"),
-    "flac": encoded("flac", "flac", SOUND),
-    "mp3": encoded("mp3", "mp3", SOUND),
-    "m4a": encoded("ipod", "aac", SOUND, options={"movflags": "faststart"}),
-    "webm": encoded("webm", "libopus", SOUND),
-    "aiff": encoded("aiff", "pcm_s16be", SOUND),
+STATED: dict[str, Callable[[], bytes]] = {
+    "wav": partial(wav, SOUND),
+    "rf64": partial(of_soundfile, SOUND, "RF64", "PCM_24"),
+    "flac": partial(encoded, "flac", "flac", SOUND),
+    "mp3": partial(encoded, "mp3", "mp3", SOUND),
+    "m4a": partial(encoded, "ipod", "aac", SOUND, options={"movflags": "faststart"}),
+    "webm": partial(encoded, "webm", "libopus", SOUND),
+    "aiff": partial(encoded, "aiff", "pcm_s16be", SOUND),
 }
-UNSTATED = {
-    "aac": encoded("adts", "aac", SOUND),
-    "opus": encoded("ogg", "libopus", SOUND),
+UNSTATED: dict[str, Callable[[], bytes]] = {
+    "aac": partial(encoded, "adts", "aac", SOUND),
+    "opus": partial(encoded, "ogg", "libopus", SOUND),
 }
+
+
+@cache
+def whole(name: str) -> bytes:
+    """Make a file, once it is asked for: workers read this module for other tests, too."""
+    return (STATED | UNSTATED)[name]()
 
 
 @pytest.mark.parametrize("name", STATED)
 @pytest.mark.parametrize("part", [0.5, 0.9])
 def test_cut_off_in_the_middle_of_a_file_that_says_its_length(name: str, part: float) -> None:
-    data = STATED[name]
+    data = whole(name)
     sound, warning = read_with_warning(data[: int(len(data) * part)])
     used_s = len(sound) / 16_000
     assert 4 * part - 1 < used_s < 4 * part + 0.1
@@ -175,7 +184,7 @@ def test_cut_off_in_the_middle_of_a_file_that_says_its_length(name: str, part: f
 
 @pytest.mark.parametrize("name", UNSTATED)
 def test_cut_off_in_the_middle_of_a_file_that_does_not(name: str) -> None:
-    data = UNSTATED[name]
+    data = whole(name)
     sound, warning = read_with_warning(data[: int(len(data) * 0.6)])
     assert 0.9 < len(sound) / 16_000 < 2.6
     assert warning == f"The sound is cut off: the first {len(sound) / 16_000:.2f} s are used."
@@ -183,7 +192,7 @@ def test_cut_off_in_the_middle_of_a_file_that_does_not(name: str) -> None:
 
 @pytest.mark.parametrize("name", STATED | UNSTATED)
 def test_a_whole_file_gives_no_warning(name: str) -> None:
-    assert len(read(io.BytesIO((STATED | UNSTATED)[name]))) >= 63_900
+    assert len(read(io.BytesIO(whole(name)))) >= 63_900
 
 
 def test_cut_off_before_the_index_that_stands_at_the_end() -> None:
@@ -196,7 +205,7 @@ def test_cut_off_before_the_index_that_stands_at_the_end() -> None:
     [("flac", "has gaps"), ("opus", "has gaps"), ("mp3", "is damaged"), ("aac", "is damaged")],
 )
 def test_damage_in_the_middle(name: str, said: str) -> None:
-    data = bytearray((STATED | UNSTATED)[name])
+    data = bytearray(whole(name))
     middle = len(data) // 2
     data[middle : middle + 3_000] = np.random.default_rng(0).bytes(3_000)
     sound, warning = read_with_warning(bytes(data))
@@ -208,7 +217,7 @@ def test_damage_in_the_middle(name: str, said: str) -> None:
 def test_endless_damage_is_taken_for_the_end() -> None:
     # Headers of packets of 11 bytes, as good as those of the sound itself, with rubbish in them.
     rubbish = (b"\xff\xf1\x4c\x80\x01\x7f\xfc" + bytes([0xAA]) * 4) * 1_500
-    sound, warning = read_with_warning(UNSTATED["aac"] + rubbish + UNSTATED["aac"])
+    sound, warning = read_with_warning(whole("aac") + rubbish + whole("aac"))
     assert warning == f"The sound is cut off: the first {len(sound) / 16_000:.2f} s are used."
     assert len(sound) / 16_000 == pytest.approx(4, abs=0.1)
 
@@ -225,8 +234,8 @@ def test_a_size_never_filled_in_is_no_damage(size: int) -> None:
 
 
 def test_other_chunks_before_the_samples_are_passed_over() -> None:
-    whole = wav(SOUND)
-    parts = (chunk(b"junk", b"odd") + b"\0", whole[12:36], chunk(b"data", SOUND.tobytes()))
+    plain = wav(SOUND)
+    parts = (chunk(b"junk", b"odd") + b"\0", plain[12:36], chunk(b"data", SOUND.tobytes()))
     data = riff(*parts)
     assert len(read(io.BytesIO(data))) == 64_000
     _, warning = read_with_warning(data[: len(data) // 2])
@@ -249,14 +258,14 @@ def test_a_playlist_cannot_reach_other_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", STATED | UNSTATED)
 def test_probe_refuses_as_decode_does(name: str) -> None:
     with pytest.raises(InputError, match="The sound"):
-        probe(io.BytesIO((STATED | UNSTATED)[name][:20]))
+        probe(io.BytesIO(whole(name)[:20]))
 
 
 @settings(deadline=None, max_examples=150)
 @given(st.data())
 def test_no_damage_ends_in_another_error(data: st.DataObject) -> None:
-    whole = data.draw(st.sampled_from([*STATED.values(), *UNSTATED.values()]))[:60_000]
-    damaged = bytearray(whole[: data.draw(st.integers(0, len(whole)))])
+    sound_file = whole(data.draw(st.sampled_from([*STATED, *UNSTATED])))[:60_000]
+    damaged = bytearray(sound_file[: data.draw(st.integers(0, len(sound_file)))])
     for _ in range(data.draw(st.integers(0, 6))):
         place = data.draw(st.integers(0, max(0, len(damaged) - 1)) | st.integers(0, 200))
         piece = data.draw(st.binary(min_size=1, max_size=8))

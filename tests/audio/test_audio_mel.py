@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import librosa
 import numpy as np
 import pytest
@@ -9,9 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from support.uncompiled import UncompiledNumba
 from viseme.audio import MelStream, mel_spectrogram
 from viseme.audio.mel import SILENCE, mel_basis
 from viseme.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Librosa reads its own parts, and numba, as they are called for."""
+    monkeypatch.setitem(sys.modules, "numba", UncompiledNumba("numba"))
 
 
 def noise(count: int, seed: int = 0) -> NDArray[np.float32]:
