@@ -100,18 +100,6 @@ def test_no_process_is_left(spec: Spec) -> None:
     assert spec.speech not in listed.stdout
 
 
-def test_the_engine_is_measured_in_all_ways(spec: Spec) -> None:
-    options = EngineOptions(frames=(2, 1), workers=(1, 2), batches=(2,), rounds=1)
-    report = measure_engine(spec, options, lambda step: None)
-    names = ["plain", "workers-1", "workers-2", "batch-2", "batch-parallel-2"]
-    figures = report.figures()["works"]
-    assert [(row["frames"], row["name"]) for row in figures] == [
-        (frames, name) for frames in (2, 1) for name in names
-    ]
-    assert figures[0]["ratio"] == 1
-    assert [row["name"] for row in figures if "ms_per_run" in row] == 2 * names[3:]
-
-
 def test_for_a_gpu_there_are_batches_at_once(spec: Spec) -> None:
     options = EngineOptions(frames=(5,), workers=(1,), batches=(2,), rounds=1)
     report = measure_engine(replace(spec, backend="cuda"), options, lambda step: None)
