@@ -66,7 +66,6 @@ def no_thread_is_left() -> Iterator[None]:
 @pytest.fixture
 def no_garbage() -> Iterator[None]:
     """For tests that exhaust the stack: what others left behind is not to be ended down there."""
-    gc.collect()
     gc.disable()
     yield
     gc.enable()

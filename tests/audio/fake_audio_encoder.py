@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,8 +12,7 @@ class FakeEncoder:
     """Projects a patch on 512 fixed directions; remembers how many patches each call had."""
 
     def __init__(self) -> None:
-        rng = np.random.default_rng(1)
-        self._directions = rng.standard_normal((80 * 16, 512)).astype(np.float32) / 80
+        self._directions = _directions()
         self.calls: list[int] = []
 
     def __call__(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -20,3 +21,9 @@ class FakeEncoder:
         assert patches.flags.c_contiguous
         self.calls.append(len(patches))
         return np.tanh(patches.reshape(len(patches), -1) @ self._directions)
+
+
+@cache
+def _directions() -> NDArray[np.float32]:
+    rng = np.random.default_rng(1)
+    return rng.standard_normal((80 * 16, 512)).astype(np.float32) / 80
