@@ -20,10 +20,11 @@ class FakeEncoder:
         assert patches.dtype == np.float32
         assert patches.flags.c_contiguous
         self.calls.append(len(patches))
-        return np.tanh(patches.reshape(len(patches), -1) @ self._directions)
+        found = np.tanh(patches.reshape(len(patches), -1) @ self._directions)
+        return np.asarray(found, dtype=np.float32)
 
 
 @cache
 def _directions() -> NDArray[np.float32]:
     rng = np.random.default_rng(1)
-    return rng.standard_normal((80 * 16, 512)).astype(np.float32) / 80
+    return np.asarray(rng.standard_normal((80 * 16, 512)) / 80, dtype=np.float32)
