@@ -1,14 +1,14 @@
-# Every target does all the set-up that it needs. `make help` lists them.
+# Every target that `make help` lists does all the set-up that it needs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # The version that the built-in avatar was trained with; its CPU build is enough.
 TORCH := torch==2.13.0
-# Where the tests are that are not run beside others: to read all tests again takes as long as some.
-APART := tests/page tests/serving
+# Where the tests are that go first: to read all tests again takes as long as some of them.
+FIRST := tests/page tests/serving
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-train demo test soak soak-page soak-render check avatar evaluate wheel clean
+.PHONY: help install install-train demo test test-first test-rest soak soak-page soak-render check avatar evaluate wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -24,14 +24,18 @@ demo: install ## render the built-in avatar speaking
 test: install ## install what the tests need, and run them
 	@scripts/system-packages
 	@if [ -n "$$CI" ]; then $(MAKE) --no-print-directory install-train; fi
-	@# What waits most of the time leaves half of two cores to the rest, which gives way to it. There,
-	@# each worker has one core: a network's threads in each would only wait for each other.
 	@mkdir -p out
-	@$(BIN)/python -m pytest -m waiting -n 2 --dist loadfile $(APART) >out/waiting.log 2>&1 & waiting=$$!; \
-	OMP_NUM_THREADS=1 nice -n 19 $(BIN)/python -m pytest -m 'not soak and not alone and not waiting' \
-		-n auto --maxprocesses 4 --dist worksteal; rest=$$?; \
-	wait $$waiting; waited=$$?; cat out/waiting.log; exit $$((rest | waited))
-	$(BIN)/python -m pytest -m alone $(APART)
+	@$(MAKE) --no-print-directory -j2 test-first test-rest; status=$$?; cat out/test-first.log; exit $$status
+
+# What has to come in time mostly waits for it. The rest fills the cores and gives way.
+test-first:
+	@{ $(BIN)/python -m pytest -m waiting -n 2 --dist loadfile $(FIRST) && \
+		$(BIN)/python -m pytest -m in_time $(FIRST); } >out/test-first.log 2>&1
+
+# Each worker has one core: a network's threads in each would only wait for each other.
+test-rest:
+	@OMP_NUM_THREADS=1 nice -n 19 $(BIN)/python -m pytest \
+		-m 'not soak and not waiting and not in_time' -n auto --maxprocesses 4 --dist worksteal
 
 soak: install ## ten minutes of clients that come, go, stall and die
 	$(BIN)/python -m pytest -m soak -s tests/soak/test_soak.py

@@ -50,10 +50,10 @@ def test_every_folder_is_a_room_of_the_map() -> None:
     assert folders == {*ROOMS, "studio"}
 
 
-def test_what_is_run_apart_is_where_the_makefile_looks_for_it() -> None:
+def test_what_is_run_first_is_where_the_makefile_looks_for_it() -> None:
     tests = Path(__file__).parent
-    marks = {f"pytest.mark.{name}" for name in ("alone", "waiting")}
-    apart = {
+    marks = {f"pytest.mark.{name}" for name in ("in_time", "waiting")}
+    first = {
         path.parent.name
         for path in tests.rglob("test_*.py")
         if any(
@@ -62,7 +62,7 @@ def test_what_is_run_apart_is_where_the_makefile_looks_for_it() -> None:
         )
     }
     makefile = (tests.parent / "Makefile").read_text("utf-8")
-    assert f"APART := {' '.join(f'tests/{name}' for name in sorted(apart))}\n" in makefile
+    assert f"FIRST := {' '.join(f'tests/{name}' for name in sorted(first))}\n" in makefile
 
 
 def test_the_soaks_have_what_they_ask_for() -> None:

@@ -43,7 +43,7 @@ SKEW_MS = 40
 SHOWN = 0.98
 PICTURES_AFTER = 3
 PICTURE_MS = 40
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.in_time
 
 TWO_MORE = """addEventListener("DOMContentLoaded", () => {
   for (let i = 0; i < 2; i += 1) document.body.append(document.createElement("viseme-avatar"));

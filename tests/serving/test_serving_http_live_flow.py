@@ -173,7 +173,7 @@ def see_a_slow_line(service: Service, codec: str) -> None:
         assert shown <= last["pictures_sent"] <= viewing.shown
 
 
-@pytest.mark.alone
+@pytest.mark.in_time
 def test_a_file_that_is_sent_ahead_loses_nothing_on_a_line_that_is_fast_enough(
     service: Service,
 ) -> None:
@@ -272,7 +272,7 @@ def test_a_size_that_no_picture_has(service: Service) -> None:
         pass
 
 
-@pytest.mark.alone
+@pytest.mark.in_time
 def test_an_interrupt_takes_back_what_waits_for_the_line(service: Service) -> None:
     sound = babble(4.0)
     with viewer(service) as (viewing, line):
