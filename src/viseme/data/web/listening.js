@@ -47,6 +47,23 @@ export function giveBack(stream) {
   for (const track of stream.getTracks()) track.stop();
 }
 
+/**
+ * What cuts into pieces, one for all turns: browsers keep some memory for each that there has been.
+ * @type {WeakMap<AudioContext, AudioWorkletNode>}
+ */
+const cutters = new WeakMap();
+let turns = 0;
+
+/** @param {AudioContext} context */
+function cutterOf(context) {
+  let cutter = cutters.get(context);
+  if (!cutter) {
+    cutter = new AudioWorkletNode(context, "viseme-microphone", { numberOfOutputs: 0 });
+    cutters.set(context, cutter);
+  }
+  return cutter;
+}
+
 /** A microphone that is heard until it is stopped. */
 export class Microphone {
   /**
@@ -66,12 +83,16 @@ export class Microphone {
     this.onBehind = null;
     const { context, volume } = sound;
     this.source = context.createMediaStreamSource(stream);
-    this.worklet = new AudioWorkletNode(context, "viseme-microphone", { numberOfOutputs: 0 });
-    this.worklet.port.onmessage = ({ data }) => this.onPiece?.(data.samples, data.end);
+    const turn = ++turns;
+    this.cutter = cutterOf(context);
+    this.cutter.port.onmessage = ({ data }) => {
+      if (data.turn === turn) this.onPiece?.(data.samples, data.end);
+    };
+    this.cutter.port.postMessage(turn);
     this.delay = context.createDelay(1 + lookaheadS + LATEST_S);
     this.delay.delayTime.value = this.delayS;
     this.echoing = context.createGain();
-    this.source.connect(this.worklet);
+    this.source.connect(this.cutter);
     this.source.connect(this.delay).connect(this.echoing).connect(volume);
   }
 
@@ -105,8 +126,7 @@ export class Microphone {
   stop() {
     giveBack(this.stream);
     this.source.disconnect();
-    this.worklet.port.onmessage = null;
-    this.worklet.port.postMessage("end");
+    this.cutter.port.onmessage = null;
     this.delay.disconnect();
     this.echoing.disconnect();
   }
