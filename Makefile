@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The version that the built-in avatar was trained with; its CPU build is enough.
 TORCH := torch==2.13.0
-# Where the tests are that go first: to read all tests again takes as long as some of them.
+# Where the tests are whose time counts: to read all tests again takes as long as some of them.
 FIRST := tests/page tests/serving
 
 .DEFAULT_GOAL := help
@@ -26,6 +26,7 @@ test: install ## install what the tests need, and run them
 	@if [ -n "$$CI" ]; then $(MAKE) --no-print-directory install-train; fi
 	@mkdir -p out
 	@$(MAKE) --no-print-directory -j2 test-first test-rest; status=$$?; cat out/test-first.log; exit $$status
+	$(BIN)/python -m pytest -m alone $(FIRST)
 
 # What has to come in time mostly waits for it. The rest fills the cores and gives way.
 test-first:
@@ -35,7 +36,7 @@ test-first:
 # Each worker has one core: a network's threads in each would only wait for each other.
 test-rest:
 	@OMP_NUM_THREADS=1 nice -n 19 $(BIN)/python -m pytest \
-		-m 'not soak and not waiting and not in_time' -n auto --maxprocesses 4 --dist worksteal
+		-m 'not (soak or waiting or in_time or alone)' -n auto --maxprocesses 4 --dist worksteal
 
 soak: install ## ten minutes of clients that come, go, stall and die
 	$(BIN)/python -m pytest -m soak -s tests/soak/test_soak.py

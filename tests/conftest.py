@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from support.played_network import PlayedNetwork
 from viseme.engine import Inferencer
@@ -19,6 +20,10 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 # since those wait for each other in a loop.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Each run draws others. Decoders of what strangers send ask for more of them.
+settings.register_profile("viseme", max_examples=50)
+settings.load_profile("viseme")
 
 LAST_STEPS_S = 10.0
 

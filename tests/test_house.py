@@ -52,7 +52,7 @@ def test_every_folder_is_a_room_of_the_map() -> None:
 
 def test_what_is_run_first_is_where_the_makefile_looks_for_it() -> None:
     tests = Path(__file__).parent
-    marks = {f"pytest.mark.{name}" for name in ("in_time", "waiting")}
+    marks = {f"pytest.mark.{name}" for name in ("alone", "in_time", "waiting")}
     first = {
         path.parent.name
         for path in tests.rglob("test_*.py")

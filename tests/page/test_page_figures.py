@@ -43,7 +43,6 @@ SKEW_MS = 40
 SHOWN = 0.98
 PICTURES_AFTER = 3
 PICTURE_MS = 40
-pytestmark = pytest.mark.in_time
 
 TWO_MORE = """addEventListener("DOMContentLoaded", () => {
   for (let i = 0; i < 2; i += 1) document.body.append(document.createElement("viseme-avatar"));
@@ -101,10 +100,12 @@ def check_all(page: Any, url: str, who: str, count: int, delay_ms: float = DELAY
     assert all(map(is_at_rest, interrupt)), interrupt
 
 
+@pytest.mark.in_time
 def test_one_avatar_is_in_time(page: Any, url: str) -> None:
     check_all(page, url, "one avatar", 1)
 
 
+@pytest.mark.alone
 def test_three_avatars_at_once_are_in_time(page: Any, url: str) -> None:
     page.add_init_script(TWO_MORE)
     is_quick = any(vectors in cpu_model() for vectors in ("AVX-512", "AMX"))
@@ -125,6 +126,7 @@ def check_recovery(
         assert abs(figures["skew_ms"]) <= SKEW_MS
 
 
+@pytest.mark.in_time
 def test_it_is_in_time_again_after_the_line_was_cut(page: Any, line: SlowLine) -> None:
     opened(page, f"http://{line.address}/")
 
@@ -135,6 +137,7 @@ def test_it_is_in_time_again_after_the_line_was_cut(page: Any, line: SlowLine) -
     check_recovery(page, "a line that was cut", trouble)
 
 
+@pytest.mark.in_time
 def test_it_is_in_time_again_after_the_line_was_slow(page: Any, line: SlowLine) -> None:
     opened(page, f"http://{line.address}/")
 
@@ -148,6 +151,7 @@ def test_it_is_in_time_again_after_the_line_was_slow(page: Any, line: SlowLine) 
     check_recovery(page, "a line that was slow", trouble, settle_ms=5000)
 
 
+@pytest.mark.in_time
 def test_it_is_in_time_again_after_another_tab_was_in_front(page: Any, url: str) -> None:
     opened(page, url)
 
@@ -161,6 +165,7 @@ def test_it_is_in_time_again_after_another_tab_was_in_front(page: Any, url: str)
     check_recovery(page, "a tab behind another", trouble)
 
 
+@pytest.mark.in_time
 def test_it_is_in_time_again_after_it_slept(page: Any, browser: Any, url: str) -> None:
     """All that runs in the page stops, as where a lid is closed; the server goes on."""
     opened(page, url)
