@@ -14,7 +14,7 @@
  * @property {Seen[]} seen
  * @property {Heard[]} heard
  * @property {Heard[]} captured what the microphone heard
- * @property {AudioContext | null} tapped the one that is listened to
+ * @property {AudioNode | null} ear what listens to microphones, in the context that is listened to
  */
 
 const FACE = [0.5, 0.45];
@@ -25,8 +25,6 @@ class Gauge {
   constructor() {
     /** @type {Map<any, Log>} */
     this.logs = new Map();
-    /** @type {(() => void)[]} what ends the taps of microphones */
-    this.ears = [];
     this.await();
   }
 
@@ -44,7 +42,7 @@ class Gauge {
   log(avatar) {
     let log = this.logs.get(avatar);
     if (!log) {
-      log = { firstMs: null, seen: [], heard: [], captured: [], tapped: null };
+      log = { firstMs: null, seen: [], heard: [], captured: [], ear: null };
       this.logs.set(avatar, log);
     }
     return log;
@@ -72,15 +70,12 @@ class Gauge {
     for (const avatar of this.avatars) {
       const log = this.log(avatar);
       const { context, volume } = avatar.sound;
-      if (log.tapped !== context) {
-        log.tapped = context;
+      if (log.ear?.context !== context) {
         await context.audioWorklet.addModule(url);
-        listen(volume, log.heard);
+        volume.connect(tap(context, log.heard));
+        log.ear = tap(context, log.captured);
       }
-      if (avatar.microphone) {
-        const source = context.createMediaStreamSource(avatar.microphone.stream);
-        this.ears.push(listen(source, log.captured));
-      }
+      avatar.microphone?.source.connect(log.ear);
     }
   }
 
@@ -111,7 +106,6 @@ class Gauge {
   interrupt() {
     const now = performance.now();
     for (const avatar of this.avatars) avatar.interrupt();
-    for (const end of this.ears.splice(0)) end();
     return now;
   }
 }
@@ -133,19 +127,13 @@ function look({ canvas, loudspeaker }) {
 }
 
 /**
- * @param {AudioNode} source
+ * @param {AudioContext} context
  * @param {Heard[]} log
- * @returns {() => void} ends it
  */
-function listen(source, log) {
-  const tap = new AudioWorkletNode(source.context, "tap", { numberOfOutputs: 0 });
-  tap.port.onmessage = ({ data }) => log.push(data);
-  source.connect(tap);
-  return () => {
-    source.disconnect(tap);
-    tap.port.onmessage = null;
-    tap.port.postMessage("end");
-  };
+function tap(context, log) {
+  const node = new AudioWorkletNode(context, "tap", { numberOfOutputs: 0 });
+  node.port.onmessage = ({ data }) => log.push(data);
+  return node;
 }
 
 /** @type {any} */ (globalThis).gauge = new Gauge();
