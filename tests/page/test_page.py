@@ -71,14 +71,17 @@ def test_a_speech_can_be_broken_off(page: Any, folder: Path, url: str) -> None:
 def test_the_microphone_is_listened_to(page: Any, folder: Path, url: str) -> None:
     page.goto(url)
     wait_for(page, "resting")
-    page.click("#listen")
-    wait_for(page, "listening")
-    until(page, "a.speech && a.speech.base !== null && a.figures.delayMs > 0")
-    page.screenshot(path=PICTURES / "listening.png")
-    assert of_avatar(page, "a.line.position > 0 && a.microphone !== null")
-    page.click("#listen")
-    wait_for(page, "resting")
-    assert of_avatar(page, "a.microphone === null && a.speech === null")
+    said = 0
+    for _ in range(2):  # the node that cuts it into pieces is the same
+        page.click("#listen")
+        wait_for(page, "listening")
+        until(page, "a.speech && a.speech.base !== null && a.figures.delayMs > 0")
+        page.screenshot(path=PICTURES / "listening.png")
+        assert of_avatar(page, f"a.line.position > {said} && a.microphone !== null")
+        page.click("#listen")
+        wait_for(page, "resting")
+        assert of_avatar(page, "a.microphone === null && a.speech === null")
+        said = of_avatar(page, "a.line.position")
 
 
 def test_it_answers_sooner_where_that_is_wanted(page: Any, folder: Path, url: str) -> None:
