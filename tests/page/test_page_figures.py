@@ -100,7 +100,7 @@ def check_all(page: Any, url: str, who: str, count: int, delay_ms: float = DELAY
     assert all(map(is_at_rest, interrupt)), interrupt
 
 
-@pytest.mark.in_time
+@pytest.mark.alone
 def test_one_avatar_is_in_time(page: Any, url: str) -> None:
     check_all(page, url, "one avatar", 1)
 
