@@ -1,6 +1,7 @@
 """From trained networks to the ONNX files of a bundle.
 
-Batch norms are folded into their convolutions, the batch is dynamic, and large weights are stored
+Batch norms are folded into their convolutions, some nodes are put in another way that is faster
+(`surgery`), the batch is dynamic, and large weights are stored
 in half precision behind a cast that every runtime folds away when it loads the file: half the
 bytes, and float32 arithmetic all the same.
 """
@@ -24,6 +25,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from viseme.engine import AudioEncoder, Inferencer
 from viseme.studio.networks import GeneratorNet, LipSyncNet
+from viseme.studio.surgery import convolve_apart, merge_slices
 
 __all__ = ["export", "export_generator"]
 
@@ -90,6 +92,8 @@ def _write(module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], path
     for part in parts:
         del part.metadata_props[:]
         part.doc_string = ""
+    convolve_apart(model)
+    merge_slices(model)
     _store_half(model)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)

@@ -262,10 +262,9 @@ class GeneratorNet(nn.Module):
         if self.config.drawn is None:
             return drawn
         (top, bottom), (left, right) = self.config.drawn
-        size = self.config.size
-        around = (left, size - right, top, size - bottom)
-        change = drawn - visual[:, :3, rows, columns]
-        return visual[:, :3] + functional.pad(change, around)
+        kept = visual[:, :3]
+        beside = (kept[:, :, rows, :left], drawn, kept[:, :, rows, right:])
+        return torch.cat((kept[:, :, :top], torch.cat(beside, dim=3), kept[:, :, bottom:]), dim=2)
 
     def draw(self, visual: Tensor, heard: Tensor) -> tuple[Tensor, Tensor | None]:
         """Draw what is drawn of a crop, the config's `area`, from that part of the reference.
