@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,20 +11,26 @@ import numpy as np
 import pytest
 
 from support.backends import skip_unless_available
+from support.hand_clock import HandClock
 from support.probes import identity_generator, noisy_generator
 from viseme.engine import Backend, Candidate, FakeBackend, Inferencer, Tensor
 from viseme.engine.choice import DEVIATION_MAX, choose, fastest
 from viseme.engine.choice_cache import ChoiceCache, cache_folder, choice_key
 from viseme.errors import BackendError
 
+TIME, TURN = HandClock(), threading.Lock()
 SAMPLES = [{"x": np.full((1, 4), value, np.float32)} for value in (0.25, 0.5)]
 
 
 def fake(name: str, *, error: float = 0.0, pause_s: float = 0.0) -> Callable[[], FakeBackend]:
-    """Make what opens a back end that gives its input back, ``error`` off and after a pause."""
+    """Make what opens a back end that gives its input back, ``error`` off and after a pause.
+
+    The pause is one of the hand's clock: what is measured must not depend on what else runs.
+    """
 
     def run(inputs: Mapping[str, Tensor]) -> list[Tensor]:
-        time.sleep(pause_s)
+        with TURN:
+            TIME.s += pause_s
         return [inputs["x"] + np.float32(error)]
 
     backend = FakeBackend(run, name=name)
@@ -40,13 +45,14 @@ def chosen(
         SAMPLES,
         run=lambda backend, sample: backend.run(sample)[0],
         workers=lambda _: workers,
+        clock=TIME,
     )
     return backend, {candidate.name: candidate for candidate in candidates}
 
 
 @pytest.mark.parametrize("fast_first", [True, False])
 def test_the_fastest_is_chosen_and_the_others_closed(fast_first: bool) -> None:
-    slow, fast = fake("slow", pause_s=0.03), fake("fast")
+    slow, fast = fake("slow", pause_s=0.03), fake("fast", pause_s=0.01)
 
     backend, candidates = chosen(*((fast, slow) if fast_first else (slow, fast)))
 
@@ -160,6 +166,7 @@ def test_one_that_has_room_for_more_frames_is_measured_by_the_frame() -> None:
         run=lambda backend, sample: backend.run(sample)[0],
         workers=lambda _: 1,
         room=lambda backend: 8 if backend.name == "eight" else 1,
+        clock=TIME,
     )
     assert backend.name == "eight"
 

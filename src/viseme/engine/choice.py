@@ -61,6 +61,7 @@ def choose(
     run: Runner,
     workers: Callable[[Backend], int],
     room: Callable[[Backend], int] = lambda _: 1,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[Backend, tuple[Candidate, ...]]:
     """Open every candidate, measure those that are exact enough, and keep the fastest.
 
@@ -74,6 +75,7 @@ def choose(
         workers: how many runs at once a back end will be given.
         room: how many times the rows of a sample fit into a run of a back end, which takes as
             long for fewer.
+        clock: gives seconds.
 
     Returns:
         The chosen back end, open and warm, and what became of each candidate.
@@ -91,12 +93,12 @@ def choose(
         else:
             contenders.append(entrant)
 
-    deadline = time.perf_counter() + _BUDGET_S
+    deadline = clock() + _BUDGET_S
     for played in range(_ROUNDS):
-        if played and time.perf_counter() > deadline:
+        if played and clock() > deadline:
             break
         for contender in contenders:
-            seconds_per_run = _timed(contender.backend, samples, run, workers)
+            seconds_per_run = _timed(contender.backend, samples, run, workers, clock)
             contender.seconds.append(seconds_per_run / room(contender.backend))
 
     seconds = {one.name: statistics.median(one.seconds) for one in contenders}
@@ -170,11 +172,12 @@ def _timed(
     samples: Sequence[Mapping[str, Tensor]],
     run: Runner,
     workers: Callable[[Backend], int],
+    clock: Callable[[], float],
 ) -> float:
     """Time one round: a run for each worker, all at once."""
     count = workers(backend)
     runs = islice(cycle(samples), count)
-    start = time.perf_counter()
+    start = clock()
     for _ in ordered_map(partial(run, backend), runs, workers=count):
         pass
-    return (time.perf_counter() - start) / count
+    return (clock() - start) / count
