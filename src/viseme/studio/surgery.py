@@ -52,8 +52,8 @@ def convolve_apart(model: onnx.ModelProto) -> None:
 
     nodes: list[Node] = []
     for node in graph.node:
-        joined = makers.get(node.input[0]) if node.op_type == "Conv" else None
-        if joined is None or joined.op_type != "Concat" or not _is_of_one_pixel(node, weights):
+        joined = makers.get(node.input[0]) if _is_of_one_pixel(node, weights) else None
+        if joined is None or joined.op_type != "Concat" or _attributes(joined)["axis"] != 1:
             nodes.append(node)
             continue
         convolutions = list(parts(node, joined))
@@ -78,9 +78,12 @@ def merge_slices(model: onnx.ModelProto) -> None:
             nodes.append(node)
             continue
         source, table = node.input[0], np.stack([np.asarray(each) for each in bounds])
-        before = merged.get(source)
-        if before is not None and not set(before[1][2]) & set(table[2]):
-            source, table = before[0], np.concatenate([before[1], table], axis=1)
+        if source in merged:
+            first, before = merged[source]
+            both = np.concatenate([before, table], axis=1)
+            # Axes that are counted from the last one may be the same in other words.
+            if both[2].min() >= 0 and len(set(both[2])) == both.shape[1]:
+                source, table = first, both
         output = node.output[0]
         merged[output] = source, table
         names = [f"{output}.{name}" for name in ("starts", "ends", "axes", "steps")]
@@ -90,10 +93,15 @@ def merge_slices(model: onnx.ModelProto) -> None:
     _put(model, nodes)
 
 
-def _is_of_one_pixel(conv: Node, weights: dict[str, NDArray[np.float32]]) -> bool:
-    """Tell whether it mixes all channels of a pixel, and nothing else."""
-    attributes = {each.name: helper.get_attribute_value(each) for each in conv.attribute}
-    kernel = weights.get(conv.input[1])
+def _attributes(node: Node) -> dict[str, Any]:
+    return {each.name: helper.get_attribute_value(each) for each in node.attribute}
+
+
+def _is_of_one_pixel(node: Node, weights: dict[str, NDArray[np.float32]]) -> bool:
+    """Tell whether it is a convolution that mixes all channels of a pixel, and nothing else."""
+    if node.op_type != "Conv":
+        return False
+    attributes, kernel = _attributes(node), weights.get(node.input[1])
     plain = attributes.get("group", 1) == 1 and not any(attributes.get("pads", []))
     stays = set(attributes.get("strides", [1])) == {1}
     return kernel is not None and kernel.shape[2:] == (1, 1) and plain and stays
