@@ -8,13 +8,16 @@ import signal
 import socket
 import tempfile
 import urllib.request
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
+import viseme
 from support.command_line import CommandLine
 from support.programs import install
-from support.server_process import FREE_PORTS, PATIENCE_S, addresses, serving_process
+from support.server_process import FREE_PORTS, PATIENCE_S, addresses, drain, serving_process
+from viseme.serving.process import raise_file_limit
 
 PLAIN = ("-a", "tiny", "--backend", "onnxruntime")
 
@@ -61,6 +64,30 @@ def test_a_voice_that_is_not_there_is_one_sentence(run: CommandLine) -> None:
     assert done.returncode == 14
     assert done.stderr.startswith("Error: There is no synthesizer 'hal'; there are espeak-ng, ")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_thousand_at_each_door_that_say_nothing_are_closed(run: CommandLine) -> None:
+    raise_file_limit()
+    with (
+        serving_process(run.folder, run.environment, *PLAIN, "--json") as process,
+        ExitStack() as stack,
+    ):
+        drain(process)
+        doors = addresses(process)
+        silent = [
+            stack.enter_context(socket.create_connection((host, int(port))))
+            for host, _, port in (address.rpartition(":") for address in doors.values())
+            for _ in range(1000)
+        ]
+        client = stack.enter_context(viseme.Client(doors["grpc"]))
+        assert client.health().healthy
+        for line in silent:
+            line.settimeout(PATIENCE_S)
+            with suppress(ConnectionError):
+                while line.recv(2**16):  # what is too many is told so first
+                    pass
+        assert client.health().healthy
+        assert json.loads(get(doors["http"], "/health"))["status"] == "healthy"
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
