@@ -35,7 +35,7 @@ test-first:
 
 # Each worker has one core: a network's threads in each would only wait for each other.
 test-rest:
-	@OMP_NUM_THREADS=1 nice -n 19 $(BIN)/python -m pytest \
+	@OMP_NUM_THREADS=1 nice $(BIN)/python -m pytest \
 		-m 'not (soak or waiting or in_time or alone)' -n auto --maxprocesses 4 --dist worksteal
 
 soak: install ## ten minutes of clients that come, go, stall and die

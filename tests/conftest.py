@@ -21,8 +21,9 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# Each run draws others. Decoders of what strangers send ask for more of them.
-settings.register_profile("viseme", max_examples=50)
+# Each run draws other examples, and decoders of what strangers send ask for more of them. None has
+# a deadline: these tests give way to others.
+settings.register_profile("viseme", max_examples=50, deadline=None)
 settings.load_profile("viseme")
 
 LAST_STEPS_S = 10.0

@@ -261,7 +261,7 @@ def test_probe_refuses_as_decode_does(name: str) -> None:
         probe(io.BytesIO(whole(name)[:20]))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.data())
 def test_no_damage_ends_in_another_error(data: st.DataObject) -> None:
     sound_file = whole(data.draw(st.sampled_from([*STATED, *UNSTATED])))[:60_000]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fake_audio_encoder import FakeEncoder
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -94,7 +94,6 @@ def test_says_when_the_encoder_does_not_fit() -> None:
         features(numbered_mel(20), encode)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_features_in_chunks_equal_the_whole(data: st.DataObject) -> None:
     mel_count = data.draw(st.integers(0, 500))
@@ -140,7 +139,6 @@ def whole(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return windows(features(mel_spectrogram(samples), FakeEncoder()))
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_the_stream_of_windows_equals_the_whole(data: st.DataObject) -> None:
     count = data.draw(st.integers(0, 30_000))

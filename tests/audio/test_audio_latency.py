@@ -28,7 +28,7 @@ def early(samples: NDArray[np.float32], *cuts: int, after: int = LOW) -> Windows
     return np.concatenate([*parts, stream.flush()])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     count=st.integers(0, 30_000),
     cuts=st.lists(st.integers(0, 30_000), max_size=10),
@@ -43,7 +43,7 @@ def test_they_are_the_same_however_the_sound_is_cut(
     assert len(pieces) == len(early(samples, after=Latency.EXACT.after))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(frame=st.integers(0, 30), after=st.integers(-1, 6), seed=st.integers(0, 99))
 def test_what_comes_after_the_look_ahead_changes_nothing(frame: int, after: int, seed: int) -> None:
     most = max(_needed(number, after) - 640 * number for number in range(5))

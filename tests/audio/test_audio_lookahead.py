@@ -39,7 +39,7 @@ def test_at_16_khz_no_frame_needs_more_and_one_needs_all_of_it(latency: Latency)
 
 @pytest.mark.parametrize("latency", Latency)
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(sizes=st.lists(st.integers(1, LARGE), min_size=1, max_size=5), whole=st.booleans())
 def test_at_any_rate_and_however_it_is_cut_it_is_enough(
     rate_hz: int, latency: Latency, sizes: list[int], whole: bool

@@ -7,7 +7,7 @@ import sys
 import librosa
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -84,7 +84,6 @@ def test_silence_is_the_lowest_value() -> None:
     np.testing.assert_array_equal(mel, np.full((6, 80), SILENCE))
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_chunks_equal_the_whole(data: st.DataObject) -> None:
     count = data.draw(st.integers(0, 6_000))

@@ -76,7 +76,7 @@ def test_hardly_any_samples(count: int) -> None:
     assert abs(len(from_samples(np.zeros(count), 44_100)) - count * 16_000 / 44_100) < 1
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_windows_of_chunks_equal_those_of_the_whole(data: st.DataObject) -> None:
     rate_hz = data.draw(st.sampled_from([8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000]))

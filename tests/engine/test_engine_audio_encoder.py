@@ -26,7 +26,7 @@ def encoder(
     return AudioEncoder(path)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(count=st.integers(0, 70), seed=st.integers(0, 9))
 def test_any_number_of_patches_is_encoded(encoder: AudioEncoder, count: int, seed: int) -> None:
     mel = patches(count, seed)

@@ -98,7 +98,7 @@ def noisy(
         yield inferencer
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(count=st.integers(0, 9), seed=st.integers(0, 100), shared=st.booleans())
 def test_a_batch_is_its_frames_however_the_network_takes_them(
     noisy: Inferencer, count: int, seed: int, shared: bool

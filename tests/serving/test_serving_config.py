@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -427,7 +427,6 @@ values = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(path=st.sampled_from([path for path, _ in keys()]), value=values | names, text=st.text())
 def test_any_value_is_taken_or_refused_in_a_sentence(
     path: tuple[str, ...], value: object, text: str
@@ -449,7 +448,6 @@ def outcome(sources: dict[str, Any]) -> str:
     return ""
 
 
-@settings(deadline=None)
 @given(config=configs)
 def test_what_is_printed_reads_back_to_the_same(
     tmp_path_factory: pytest.TempPathFactory, config: ServerConfig

@@ -209,7 +209,7 @@ def test_whatever_comes_is_answered_and_costs_no_inference(
     numbers = st.integers(-(2**31), 2**31 - 1)
     requests = st.builds(encode_batch_request, floats, floats, numbers, numbers)
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(st.one_of(st.binary(max_size=60), st.lists(requests, max_size=3).map(b"".join)))
     def send_anything(data: bytes) -> None:
         try:

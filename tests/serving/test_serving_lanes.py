@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from viseme.serving.job import Job, Lane
@@ -22,7 +22,6 @@ def drained(lanes: Lanes) -> list[tuple[Job, int]]:
     return [lanes.pop() for _ in range(lanes.waiting)]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 30), st.sampled_from(Lane)), max_size=12))
 def test_jobs_of_a_lane_take_turns_frame_by_frame(sizes: list[tuple[int, Lane]]) -> None:
     lanes, jobs = Lanes(), [job(frames, lane) for frames, lane in sizes]
@@ -40,7 +39,6 @@ def test_jobs_of_a_lane_take_turns_frame_by_frame(sizes: list[tuple[int, Lane]])
         )
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 60), st.sampled_from(Lane)), max_size=8))
 def test_the_urgent_go_first_but_nobody_waits_for_ever(sizes: list[tuple[int, Lane]]) -> None:
     lanes = Lanes()
@@ -71,7 +69,6 @@ def test_a_stream_takes_turns_as_one_however_many_jobs_it_has() -> None:
     ]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=6), st.data())
 def test_what_is_discarded_never_comes(sizes: list[int], data: st.DataObject) -> None:
     stream = object()

@@ -362,9 +362,7 @@ class Books(RuleBasedStateMachine):
 
 
 def test_the_books_balance_whoever_comes_and_goes() -> None:
-    run_state_machine_as_test(
-        Books, settings=settings(max_examples=30, stateful_step_count=25, deadline=None)
-    )
+    run_state_machine_as_test(Books, settings=settings(max_examples=30, stateful_step_count=25))
 
 
 def test_who_runs_long_is_told_of_the_draining() -> None:

@@ -113,9 +113,7 @@ def test_pictures_are_told_before_the_first(house: OpenHouse) -> None:
         assert live.ready.idle_timeout_s == 7.0
 
 
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(0, 12_000), max_size=40), start=st.integers(0, 30))
 def test_a_picture_hears_the_window_of_the_whole_sound_however_it_is_cut(
     house: OpenHouse, painter: Path, cuts: list[int], start: int
@@ -130,9 +128,7 @@ def test_a_picture_hears_the_window_of_the_whole_sound_however_it_is_cut(
     assert [picture.index for picture in pictures] == list(range(len(pictures)))
 
 
-@settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(0, 12_000), max_size=40))
 def test_a_picture_that_comes_sooner_hears_the_same_however_it_is_cut(
     house: OpenHouse, painter: Path, cuts: list[int]

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from viseme.serving.config import LogConfig
@@ -160,7 +160,6 @@ def test_neither_tokens_nor_sound_get_into_a_line(
     assert "***" in stream.getvalue()
 
 
-@settings(deadline=None)
 @given(value=st.text(), name=st.text())
 def test_no_client_writes_lines_of_its_own(value: str, name: str) -> None:
     stream = io.StringIO()

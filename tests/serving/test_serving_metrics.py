@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -185,7 +185,6 @@ def test_a_machine_makes_what_its_slower_part_does(
     assert made == pytest.approx(frames)
 
 
-@settings(deadline=None)
 @given(frames_per_s=st.floats(0, 1e5), streams=st.integers(0, 100), most=st.integers(1, 100))
 def test_what_fits_is_carried_and_allowed(frames_per_s: float, streams: int, most: int) -> None:
     free = streams_that_fit(frames_per_s, streams, most)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from viseme.errors import ConfigError, VisemeWarning
@@ -57,7 +57,6 @@ def test_a_caller_is_known_by_the_token_alone(header: str | None, caller: str | 
     assert TOKENS.caller(header) == caller
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_no_other_header_lets_anyone_in(header: str) -> None:
     assert TOKENS.caller(header) is None

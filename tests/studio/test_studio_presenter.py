@@ -3,7 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from viseme.studio.mouth import REST, MouthPose
@@ -104,7 +104,6 @@ def test_the_lips_stay_in_the_mouth_box(presenter: Presenter) -> None:
 
 
 @given(poses)
-@settings(deadline=None)
 def test_the_gap_is_the_opening_whatever_else_the_mouth_does(pose: MouthPose) -> None:
     lips = shape_lips(pose)
     assert lips.gap == pytest.approx(pose.open * FULL_GAP, abs=1e-9)

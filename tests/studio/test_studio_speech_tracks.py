@@ -45,7 +45,7 @@ def frames_for(phones: Sequence[Phone]) -> int:
     return int(phones[-1].end_s / FRAME_S) + 15
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(phone_rows, st.floats(0.0, 0.04))
 def test_every_closure_is_seen_on_a_frame(row: list[tuple[str, float]], offset_s: float) -> None:
     phones = say(row, 0.2 + offset_s)
@@ -59,7 +59,7 @@ def test_every_closure_is_seen_on_a_frame(row: list[tuple[str, float]], offset_s
             assert closed[:, CHANNEL["press"]].max() >= 0.7
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(phone_rows)
 def test_poses_keep_to_their_ranges_and_pauses_to_rest(row: list[tuple[str, float]]) -> None:
     phones = say(row)
@@ -76,7 +76,7 @@ def test_poses_keep_to_their_ranges_and_pauses_to_rest(row: list[tuple[str, floa
     assert not track[far].any()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(phone_rows)
 def test_nothing_jumps(row: list[tuple[str, float]]) -> None:
     phones = say(row)
@@ -84,7 +84,7 @@ def test_nothing_jumps(row: list[tuple[str, float]]) -> None:
     assert np.abs(np.diff(track, axis=0)).max() < 0.3
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(phone_rows, st.integers(1, 20))
 def test_later_speech_is_the_same_movement_later(row: list[tuple[str, float]], by: int) -> None:
     phones = say(row)

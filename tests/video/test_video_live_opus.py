@@ -25,7 +25,7 @@ def chirp(samples: int) -> NDArray[np.int16]:
     return (9000 * np.sin(2 * np.pi * np.cumsum(pitch_hz) / OPUS_RATE_HZ)).astype(np.int16)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(samples=st.integers(0, 5_000), cuts=st.lists(st.integers(0, 5_000), max_size=4))
 def test_packets_hold_all_of_a_sound_once(samples: int, cuts: list[int]) -> None:
     packets = encoded(chirp(samples), cuts)

@@ -40,7 +40,7 @@ valid_responses = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.binary(max_size=64) | mutated(valid_requests))
 @example(tag(3, 0) + b"\xff" * 9 + b"\x7f")  # more than 64 bits
 @example(b"\x98\x80\x80\x80\x00\x01")  # a long way to write the tag of field 3
@@ -64,7 +64,7 @@ def test_requests_are_judged_as_by_the_generated_classes(data: bytes) -> None:
     assert tensors.start_frame_idx == expected.start_frame_idx
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.binary(max_size=64) | mutated(valid_responses))
 def test_responses_are_judged_as_by_the_generated_classes(data: bytes) -> None:
     try:
@@ -154,7 +154,6 @@ def test_as_many_fields_as_there_may_be_are_read() -> None:
     assert parse_batch_request(data).batch_size == 4
 
 
-@settings(deadline=None)
 @given(st.integers(1, 300), st.integers(0, 4), st.sampled_from([I32, I64, LEN]))
 def test_a_run_of_floats_ends_where_another_field_begins(
     count: int, left_out: int, kind: int

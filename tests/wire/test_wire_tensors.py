@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from wire_encodings import Piece, packed, requests, scalar, unpacked
@@ -45,7 +45,6 @@ def assert_equals_generated(
     assert tensors.start_frame_idx == message.start_frame_idx
 
 
-@settings(deadline=None)
 @given(arrays, arrays, int32s, int32s)
 def test_generated_classes_read_our_requests(
     visual: Array, audio: Array, batch_size: int, start: int
@@ -58,7 +57,6 @@ def test_generated_classes_read_our_requests(
     assert_equals_generated(tensors, lipsync.CompositeBatchRequest.FromString(data))
 
 
-@settings(deadline=None)
 @given(arrays, arrays, int32s, int32s)
 def test_we_read_requests_of_generated_classes(
     visual: Array, audio: Array, batch_size: int, start: int
@@ -72,7 +70,6 @@ def test_we_read_requests_of_generated_classes(
     assert_equals_generated(parse_batch_request(message.SerializeToString()), message)
 
 
-@settings(deadline=None)
 @given(requests)
 def test_every_valid_encoding_is_read(request: list[Piece]) -> None:
     data = b"".join(piece.encoded for piece in request)
@@ -87,7 +84,6 @@ def test_every_valid_encoding_is_read(request: list[Piece]) -> None:
         assert not array.flags.writeable
 
 
-@settings(deadline=None)
 @given(arrays, st.floats(), st.booleans(), st.text())
 @example(np.empty(0, np.float32), -0.0, False, "")
 def test_generated_classes_read_our_responses(
@@ -101,7 +97,6 @@ def test_generated_classes_read_our_responses(
     assert message.error == error
 
 
-@settings(deadline=None)
 @given(arrays, st.floats(), st.booleans(), st.text())
 def test_we_read_responses_of_generated_classes(
     output: Array, time_ms: float, success: bool, error: str
@@ -136,7 +131,6 @@ def place_in(data: bytes, array: Array) -> int:
     return array.ctypes.data - np.frombuffer(data, np.uint8).ctypes.data
 
 
-@settings(deadline=None)
 @given(st.integers(1, 70), st.integers(0, 70), int32s, st.floats())
 @example(2**19, 2**12, 1, 1.0)  # lengths of four and of three bytes, as in the field
 @example(2**21, 2**19, 1, 1.0)
