@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
@@ -36,13 +36,23 @@ from viseme.serving.config import Address
 
 FIRST_MS = 1500
 DELAY_MS = 250
-SLOWER_DELAY_MS = 500
-"""Of three avatars at once on processors without AVX-512: server and browser fill two cores of
-such a one, and pictures come 160 to 480 ms after what they are of."""
 SKEW_MS = 40
 SHOWN = 0.98
 PICTURES_AFTER = 3
 PICTURE_MS = 40
+
+
+class Goals(NamedTuple):
+    """What depends on how fast the machine is."""
+
+    shown: float
+    delay_ms: float
+
+
+GOALS = Goals(SHOWN, DELAY_MS)
+SLOWER = Goals(0.9, 500)
+"""Of three avatars at once on processors without AVX-512: two cores of such a one are three
+quarters full of server and browser, and in some hours have less to give."""
 
 TWO_MORE = """addEventListener("DOMContentLoaded", () => {
   for (let i = 0; i < 2; i += 1) document.body.append(document.createElement("viseme-avatar"));
@@ -51,7 +61,7 @@ TWO_MORE = """addEventListener("DOMContentLoaded", () => {
 
 @pytest.fixture(scope="module")
 def url(folder: Path) -> Iterator[str]:
-    with server(folder, 0, "lamp") as address:
+    with server(folder, 0, "lamp", gives_way=True) as address:
         yield address
 
 
@@ -63,9 +73,9 @@ def line(url: str) -> Iterator[SlowLine]:
         yield opened_line
 
 
-def is_in_time(figures: Figures) -> bool:
+def is_in_time(figures: Figures, shown: float = SHOWN) -> bool:
     return (
-        figures["shown"] >= SHOWN
+        figures["shown"] >= shown
         and abs(figures["skew_begin_ms"]) <= SKEW_MS
         and abs(figures["skew_end_ms"]) <= SKEW_MS
     )
@@ -84,17 +94,18 @@ def is_at_rest(figures: Figures) -> bool:
     return is_short and figures["pictures"] <= PICTURES_AFTER
 
 
-def check_all(page: Any, url: str, who: str, count: int, delay_ms: float = DELAY_MS) -> None:
+def check_all(page: Any, url: str, who: str, count: int, goals: Goals = GOALS) -> None:
     """Hold as many avatars as there are in a page to each row."""
-    is_soon_enough = partial(is_with_one, most_ms=delay_ms)
+    is_seen = partial(is_in_time, shown=goals.shown)
+    is_soon_enough = partial(is_with_one, most_ms=goals.delay_ms)
     first = best(f"{who}: first picture", lambda: opened(page, url), is_soon)
-    speech = best(f"{who}: a file of 20 s", lambda: spoken(page), is_in_time)
+    speech = best(f"{who}: a file of 20 s", lambda: spoken(page), is_seen)
     microphone = best(f"{who}: microphone", lambda: listened(page, 6), is_soon_enough)
     interrupt = best(f"{who}: interrupt", lambda: broken_off(page), is_at_rest)
     assert len(speech) == count
     for figures in speech:
         assert figures["bursts"] == SECONDS - 1
-        assert is_in_time(figures), speech
+        assert is_seen(figures), speech
     assert all(map(is_soon, first)), first
     assert all(map(is_soon_enough, microphone)), microphone
     assert all(map(is_at_rest, interrupt)), interrupt
@@ -109,7 +120,7 @@ def test_one_avatar_is_in_time(page: Any, url: str) -> None:
 def test_three_avatars_at_once_are_in_time(page: Any, url: str) -> None:
     page.add_init_script(TWO_MORE)
     is_quick = any(vectors in cpu_model() for vectors in ("AVX-512", "AMX"))
-    check_all(page, url, "three avatars", 3, DELAY_MS if is_quick else SLOWER_DELAY_MS)
+    check_all(page, url, "three avatars", 3, GOALS if is_quick else SLOWER)
 
 
 def check_recovery(

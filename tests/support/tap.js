@@ -13,10 +13,9 @@ class Tap extends AudioWorkletProcessor {
   process([input]) {
     const samples = input[0] ?? [];
     for (let i = 0; i < samples.length; i += 1) {
-      const at = currentTime + i / sampleRate;
       if (Math.abs(samples[i]) > LOUD) {
-        this.lastLoud = at;
-        if (!this.isLoud) this.tell(at, true);
+        this.lastLoud = currentTime + i / sampleRate;
+        if (!this.isLoud) this.tell(this.lastLoud, true);
       }
     }
     if (this.isLoud && currentTime - this.lastLoud > QUIET_S) this.tell(this.lastLoud, false);

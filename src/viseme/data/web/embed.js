@@ -217,7 +217,7 @@ export class VisemeAvatar extends HTMLElement {
 
   /** Record picture and sound until the returned function is called, which gives the film. */
   record() {
-    return record(this.canvas, this.loudspeaker?.recorded.stream.getAudioTracks() ?? []);
+    return record(this.canvas, this.sound);
   }
 
   /** @param {Words} ready */

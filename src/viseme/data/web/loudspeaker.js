@@ -9,9 +9,6 @@ export class Loudspeaker {
     /** What all is played into. */
     this.volume = this.context.createGain();
     this.volume.connect(this.context.destination);
-    /** The same, for who records it. */
-    this.recorded = this.context.createMediaStreamDestination();
-    this.volume.connect(this.recorded);
   }
 
   get sampleRate() {
@@ -27,6 +24,16 @@ export class Loudspeaker {
     const { contextTime = 0, performanceTime = 0 } = context.getOutputTimestamp?.() ?? {};
     const exact = contextTime + (performance.now() - performanceTime) / 1000;
     return performanceTime > 0 && Math.abs(exact - about) < STEP_S ? exact : about;
+  }
+
+  /**
+   * Give what is played to someone who records it; only so long, for it costs as much as playing does.
+   * @returns {{tracks: MediaStreamTrack[], end: () => void}}
+   */
+  recorded() {
+    const node = this.context.createMediaStreamDestination();
+    this.volume.connect(node);
+    return { tracks: node.stream.getAudioTracks(), end: () => this.volume.disconnect(node) };
   }
 
   /** @param {boolean} value */

@@ -1,4 +1,8 @@
-/** Films of what is seen and heard. */
+/**
+ * Films of what is seen and heard.
+ *
+ * @typedef {import("./loudspeaker.js").Loudspeaker} Loudspeaker
+ */
 
 const FRAMES_PER_S = 25;
 const PIECE_MS = 1000;
@@ -6,12 +10,13 @@ const PIECE_MS = 1000;
 /**
  * Record until the returned function is called, which gives the film.
  * @param {HTMLCanvasElement} canvas
- * @param {MediaStreamTrack[]} sound
+ * @param {Loudspeaker} sound
  * @returns {() => Promise<Blob>}
  */
 export function record(canvas, sound) {
   const stream = canvas.captureStream(FRAMES_PER_S);
-  for (const track of sound) stream.addTrack(track);
+  const recorded = sound.recorded();
+  for (const track of recorded.tracks) stream.addTrack(track);
   const recorder = new MediaRecorder(stream);
   /** @type {Blob[]} */
   const pieces = [];
@@ -20,7 +25,10 @@ export function record(canvas, sound) {
   return () =>
     /** @type {Promise<Blob>} */ (
       new Promise((resolve) => {
-        recorder.onstop = () => resolve(new Blob(pieces, { type: recorder.mimeType }));
+        recorder.onstop = () => {
+        recorded.end();
+        resolve(new Blob(pieces, { type: recorder.mimeType }));
+      };
         recorder.stop();
       })
     );
