@@ -83,10 +83,13 @@ class Planes:
         return planes
 
     def video_frame(self) -> av.VideoFrame:
-        """Make a video frame of it, tagged with its colours."""
+        """Make a video frame of it, tagged with its colours; leave it as it is while that lives."""
         import av  # noqa: PLC0415 -- loaded when a video is, not with the package
 
-        frame = av.VideoFrame.from_ndarray(self.data, format="yuv420p")
+        # PyAV takes memory as it is for 4 n rows, and for others would see two too few.
+        is_whole = self.height % 4 == 0
+        make = av.VideoFrame.from_numpy_buffer if is_whole else av.VideoFrame.from_ndarray
+        frame = make(self.data, format="yuv420p")
         frame.colorspace = BT709
         frame.color_range = LIMITED_RANGE
         return frame

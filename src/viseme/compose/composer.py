@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from viseme.avatar import Box, Geometry
 from viseme.avatar.geometry import Overlap
-from viseme.avatar.planes import Area, Pixels, Planes, size_of
+from viseme.avatar.planes import Area, Pixels, Planes, size_of, whole
 
 __all__ = ["Composer", "compose", "compose_planes"]
 
@@ -36,7 +36,7 @@ class Composer:
 
     def compose(
         self,
-        frame: NDArray[np.uint8],
+        frame: Pixels,
         box: Box,
         crop: NDArray[np.uint8],
         prediction: NDArray[np.float32],
@@ -47,7 +47,7 @@ class Composer:
         """Paste a predicted face into a frame.
 
         Args:
-            frame: uint8 [H, W, 3], B, G, R; not changed.
+            frame: uint8 [H, W, 3], B, G, R, or in planes; not changed.
             box: where the face is; may pass the frame's edge.
             crop: uint8 [crop, crop, 3]: the crop that the prediction was made from.
             prediction: float32 [3, inner, inner], B, G, R; values outside 0..1 are clipped.
@@ -62,9 +62,10 @@ class Composer:
             AvatarError: the box lies outside the frame.
         """
         overlap = box.overlap(*size_of(frame))
-        if out is None:
-            out = np.empty_like(frame)
-        np.copyto(out, frame)
+        if out is not None:
+            np.copyto(out, whole(frame))
+        else:  # of planes, what is converted is new as it is
+            out = frame.bgr() if isinstance(frame, Planes) else frame.copy()
         self._paste(out[overlap.frame], box, overlap, crop, prediction, feather)
         return out
 
@@ -150,7 +151,7 @@ class Composer:
 
 
 def compose(
-    frame: NDArray[np.uint8],
+    frame: Pixels,
     box: Box,
     crop: NDArray[np.uint8],
     prediction: NDArray[np.float32],

@@ -19,7 +19,7 @@ from viseme.audio import FRAME_RATE_HZ, Latency, Samples, WindowStream
 from viseme.audio.features import Encode
 from viseme.audio.windows import WINDOW_SHAPE
 from viseme.avatar import Avatar, Box, Geometry, crop_inputs, load_avatar
-from viseme.avatar.planes import Pixels, Planes, whole
+from viseme.avatar.planes import Pixels, Planes
 from viseme.compose import compose, compose_planes
 from viseme.engine import (
     AudioEncoder,
@@ -206,7 +206,7 @@ class Renderer:
             index, face, prediction = spoken
             start_s = time.perf_counter()
             image = compose(
-                whole(face.frame),
+                face.frame,
                 face.box,
                 face.crop,
                 prediction,
