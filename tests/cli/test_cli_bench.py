@@ -76,7 +76,7 @@ def test_bench_says_what_there_is(run: CommandLine) -> None:
 
 
 def test_the_engine_is_measured_shown_and_drawn(run: CommandLine) -> None:
-    size = ("--frames", "2,1", "--workers", "1,2", "--batches", "2", "--rounds", "1")
+    size = ("--frames", "2,1", "--workers", "2", "--batches", "2", "--rounds", "1")
     subject = ("--avatar", "tiny", "--backend", "onnxruntime")
     done = run("bench", "engine", *subject, *size, "--out", "engine.json", "--plot", "engine.png")
     assert done.returncode == 0, done.stderr
@@ -85,7 +85,6 @@ def test_the_engine_is_measured_shown_and_drawn(run: CommandLine) -> None:
     assert max(map(len, lines)) <= 80
     titles = [
         "plain reference",
-        "1 workers",
         "2 workers",
         "batches of 2",
         "2, then in parallel",
@@ -101,7 +100,7 @@ def test_the_engine_is_measured_shown_and_drawn(run: CommandLine) -> None:
         (frames, title) for frames in (2, 1) for title in titles
     ]
     assert works[0]["ratio"] == 1
-    assert [row["title"] for row in works if "ms_per_run" in row] == 2 * titles[3:]
+    assert [row["title"] for row in works if "ms_per_run" in row] == 2 * titles[2:]
     assert cv2.imread(str(run.folder / "engine.png")) is not None
     done = run("bench", "report", "engine.json", "-o", "page.md")
     assert (done.returncode, done.stderr) == (0, "Wrote page.md.\n")
@@ -146,6 +145,7 @@ def test_the_whole_way_is_measured(run: CommandLine) -> None:
     assert stages.count(" %\n") == 5
 
 
+@pytest.mark.waiting
 @pytest.mark.parametrize(("output", "most"), [("h264", 2), ("jpeg", 1)])
 def test_live_streams_are_tried_one_more_after_the_other(
     run: CommandLine, output: str, most: int

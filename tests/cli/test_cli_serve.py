@@ -66,6 +66,7 @@ def test_a_voice_that_is_not_there_is_one_sentence(run: CommandLine) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.waiting
 def test_a_thousand_at_each_door_that_say_nothing_are_closed(run: CommandLine) -> None:
     raise_file_limit()
     with (
