@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # The version that the built-in avatar was trained with; its CPU build is enough.
 TORCH := torch==2.13.0
 # Where the tests are whose time counts: to read all tests again takes as long as some of them.
-FIRST := tests/page tests/serving tests/cli
+FIRST := tests/cli tests/page tests/serving
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-train demo test test-first test-rest soak soak-page soak-render check avatar evaluate wheel clean
