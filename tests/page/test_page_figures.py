@@ -61,7 +61,7 @@ TWO_MORE = """addEventListener("DOMContentLoaded", () => {
 
 @pytest.fixture(scope="module")
 def url(folder: Path) -> Iterator[str]:
-    with server(folder, 0, "lamp", gives_way=True) as address:
+    with server(folder, 0, "lamp") as address:
         yield address
 
 

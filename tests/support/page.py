@@ -19,8 +19,6 @@ PICTURES = Path("out/page").absolute()
 PATIENCE_MS = 1000 * PATIENCE_S
 SECONDS = 3.0
 """Of the sound in `speech.wav`."""
-_LATER = 5
-"""How nice a server is that gives way."""
 
 BROWSER_ARGUMENTS = [
     "--no-sandbox",
@@ -36,24 +34,18 @@ BROWSER_ARGUMENTS = [
 
 
 @contextmanager
-def server(
-    folder: Path, port: int, avatar: str = "tiny", *, gives_way: bool = False
-) -> Iterator[str]:
+def server(folder: Path, port: int, avatar: str = "tiny") -> Iterator[str]:
     """Serve an avatar, and give the page's address.
 
     Args:
         folder: that of the fixture.
         port: 0 takes a free one.
         avatar: the name of one in the folder.
-        gives_way: whether the browser goes first, as if it had a machine to itself. Its beat is
-            20 ms late else where the server, which is ahead of it, has six threads at work.
     """
     environment = {**os.environ, "VISEME_AVATARS": str(folder / "avatars")}
     where = f"127.0.0.1:{port}"
     arguments = ("--avatar", avatar, "--backend", "onnxruntime", "--json", "--http", where)
     with serving_process(folder, environment, *arguments) as process:
-        if gives_way:
-            os.setpriority(os.PRIO_PROCESS, process.pid, _LATER)
         drain(process)
         yield f"http://{addresses(process)['http']}/"
 
