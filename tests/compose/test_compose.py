@@ -193,6 +193,18 @@ def test_in_planes_the_box_is_as_in_the_picture_and_the_rest_untouched(
         np.testing.assert_array_equal(new, old)
 
 
+def test_planes_are_converted_and_then_composed() -> None:
+    planes, box = Planes.of(smooth(360, 400)), Box(31, 22, 261, 252)
+    planes.data.flags.writeable = False
+    crop, visual = crop_inputs(planes, box, FAMILY_328)
+    expected = compose(planes.bgr(), box, crop, 1 - visual[:3], FAMILY_328)
+    composed = compose(planes, box, crop, 1 - visual[:3], FAMILY_328)
+    np.testing.assert_array_equal(composed, expected)
+    out = np.zeros_like(expected)
+    assert compose(planes, box, crop, 1 - visual[:3], FAMILY_328, out=out) is out
+    np.testing.assert_array_equal(out, expected)
+
+
 def test_a_picture_is_composed_and_then_converted() -> None:
     frame, box = smooth(361, 401), Box(31, 22, 261, 252)
     crop, visual = crop_inputs(frame, box, FAMILY_328)

@@ -26,9 +26,9 @@ export function record(canvas, sound) {
     /** @type {Promise<Blob>} */ (
       new Promise((resolve) => {
         recorder.onstop = () => {
-        recorded.end();
-        resolve(new Blob(pieces, { type: recorder.mimeType }));
-      };
+          recorded.end();
+          resolve(new Blob(pieces, { type: recorder.mimeType }));
+        };
         recorder.stop();
       })
     );
