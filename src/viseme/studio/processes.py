@@ -14,19 +14,23 @@ __all__ = ["made_ahead"]
 Made = TypeVar("Made")
 
 
-def made_ahead(make: Callable[[int], Made], numbers: Sequence[int], workers: int) -> Iterator[Made]:
+def made_ahead(
+    make: Callable[[int], Made], numbers: Sequence[int], workers: int, *, pinned: bool = False
+) -> Iterator[Made]:
     """Yield what `make` makes of each number, in order.
 
     Args:
         make: called in one of the processes; it takes along what it refers to as it is now.
         numbers: what is to be made.
         workers: how many processes there are; 0 makes all in this one, as it is asked for.
+        pinned: lay tensors where a GPU fetches them by itself, while what it is asked goes on.
     """
     loader = DataLoader(
         _Made(make, numbers),
         batch_size=None,
         num_workers=workers,
         collate_fn=_as_it_is,
+        pin_memory=pinned,
     )
     with _opencv_on_one_core():
         return iter(loader)

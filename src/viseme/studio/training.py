@@ -176,7 +176,9 @@ class Trainer:
         def make(step: int) -> Tensors:
             return tensors(self.source.batch(step, self.options.phase_at(step)[0].shape))
 
-        return made_ahead(make, range(self.step, self.total_steps), self.options.workers)
+        steps = range(self.step, self.total_steps)
+        on_gpu = self.device.type == "cuda"
+        return made_ahead(make, steps, self.options.workers, pinned=on_gpu)
 
     def _train_step(self, batch: Tensors) -> Tensors:
         phase, done = self.options.phase_at(self.step)
@@ -207,7 +209,7 @@ class Trainer:
 
     def _losses(self, batch: Tensors) -> dict[str, Tensor]:
         phase = self.options.phase_at(self.step)[0]
-        move = {name: value.to(self.device) for name, value in batch.items()}
+        move = {name: value.to(self.device, non_blocking=True) for name, value in batch.items()}
         from_poses = phase.hearing_rests and self.options.network.generator.posed
         if from_poses or move["windows"].numel():
             return self._drawing_losses(move)
