@@ -27,6 +27,7 @@ network can learn the pose at i / 25 s as it is, without an offset.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,6 +106,8 @@ def _blend(phones: Sequence[Phone], times: Times) -> NDArray[np.float64]:
     for phone in phones:
         begin, end = np.searchsorted(times, (phone.start_s - furthest_s, phone.end_s + furthest_s))
         near = times[begin:end]
+        if not len(near):
+            continue
         dominance = _dominance(phone, near)
         weighted[begin:end] += dominance * _target(phone, near)
         weights[begin:end] += dominance
@@ -118,14 +121,13 @@ def _dominance(phone: Phone, times: Times) -> NDArray[np.float64]:
     offset_s = times[:, None] - phone.centre_s
     outside_s = np.maximum(np.abs(offset_s) - half_core_s, 0.0)
     fall_s = np.where(offset_s < 0, FALL_BEFORE_S, FALL_AFTER_S)
-    firmness = TARGETS[phone.symbol].firmness.array()
+    _, _, firmness = _wanted(phone.symbol)
     return np.asarray(firmness * np.exp(-outside_s / fall_s), np.float64)
 
 
 def _target(phone: Phone, times: Times) -> NDArray[np.float64]:
     """Return where the phone wants the mouth, float64 [len(times), 8]; diphthongs glide."""
-    target = TARGETS[phone.symbol]
-    start, end = target.start.array(), target.end.array()
+    start, end, _ = _wanted(phone.symbol)
     length_s = phone.end_s - phone.start_s
     share = _eased((times - (phone.start_s + 0.25 * length_s)) / (0.6 * length_s))[:, None]
     poses = start + share * (end - start)
@@ -133,6 +135,13 @@ def _target(phone: Phone, times: Times) -> NDArray[np.float64]:
         size = SMALLEST_VOWEL + (1 - SMALLEST_VOWEL) * min(1.0, length_s / FULL_VOWEL_S)
         poses[:, (JAW, OPEN)] *= size
     return np.asarray(poses, np.float64)
+
+
+@cache
+def _wanted(symbol: str) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Return a phone's poses at its start and end, and how firm it is, float32 [8] each."""
+    target = TARGETS[symbol]
+    return target.start.array(), target.end.array(), target.firmness.array()
 
 
 def _smoothed(track: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
