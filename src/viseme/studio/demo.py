@@ -71,6 +71,14 @@ RECIPE = TrainingOptions(
             hearing_rests=True,
             norms_rest=True,
         ),
+        Phase(
+            "drawing as in use, once more",
+            3000,
+            FEW_PICTURES,
+            (1e-3, 1e-5),
+            hearing_rests=True,
+            norms_rest=True,
+        ),
     ),
     seed=7,
 )
