@@ -113,7 +113,7 @@ def check_all(page: Any, url: str, who: str, count: int, goals: Goals = GOALS) -
     assert all(map(is_over, interrupt)), interrupt
 
 
-@pytest.mark.alone
+@pytest.mark.in_time
 def test_one_avatar_is_in_time(page: Any, url: str) -> None:
     check_all(page, url, "one avatar", 1)
 
