@@ -19,11 +19,8 @@ from viseme.audio import mel_spectrogram, windows  # noqa: E402
 from viseme.audio.features import features  # noqa: E402
 from viseme.studio.batches import Batch, BatchShape, clip_patches, frame_count  # noqa: E402
 from viseme.studio.networks import GeneratorConfig, NetworkConfig  # noqa: E402
-from viseme.studio.training import (  # noqa: E402
-    Phase,
-    Trainer,
-    TrainingOptions,
-)
+from viseme.studio.processes import Parcel, made_ahead  # noqa: E402
+from viseme.studio.training import Phase, Trainer, TrainingOptions  # noqa: E402
 
 SIZE = 160
 OPTIONS = TrainingOptions(
@@ -168,6 +165,18 @@ def test_batches_come_from_another_process_whatever_opencv_did_in_this_one(tmp_p
     subprocess.run(script, check=True, timeout=150)
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_parcel_opens_as_what_was_put_into_it(workers: int) -> None:
+    put = Beeps().batch(3, BatchShape(clips=2, frames=3, pictures=1)).arrays()
+    put["picks"] = put["picks"][:0]  # nothing, between others
+    (parcel,) = made_ahead(lambda _: Parcel.of(put), [0], workers)
+    opened = parcel.to(torch.device("cpu")).opened()
+    assert list(opened) == list(put)
+    for name, tensor in opened.items():
+        assert tensor.numpy().dtype == put[name].dtype
+        np.testing.assert_array_equal(tensor.numpy(), put[name])
+
+
 @pytest.mark.parametrize(
     ("able", "taken"),
     [({"avx2": True, "avx512_bf16": False}, "float32"), ({"avx512_bf16": True}, "bfloat16")],
@@ -241,7 +250,7 @@ def test_the_average_forgets_the_first_weights(tmp_path: Path) -> None:
     for parameter in trainer.net.parameters():
         parameter.data.zero_()
     for _ in range(16):
-        trainer.average.update_parameters(trainer.net)
+        trainer.average.follow()
         for parameter in trainer.net.parameters():
             parameter.data.fill_(1.0)
     averaged = torch.cat([p.flatten() for p in trainer.averaged().parameters()])
@@ -252,7 +261,7 @@ def test_every_phase_begins_its_average_anew(tmp_path: Path) -> None:
     """A part that has just begun to learn would show its first weights for long."""
     trainer = Trainer(Beeps(), tmp_path, OPTIONS)
     trainer.run()
-    assert int(trainer.average.n_averaged) == OPTIONS.phases[1].steps
+    assert trainer.average.steps == OPTIONS.phases[1].steps
 
 
 def test_rates_fall_within_a_phase_and_begin_anew_with_the_next(tmp_path: Path) -> None:

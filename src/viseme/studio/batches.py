@@ -8,8 +8,8 @@ room cuts them: frame ``i`` hears the padded features ``[i - 8, i + 8)``, so ``n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,10 @@ class Batch:
     windows: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
     """``[N * P, 32, 16, 16]``, what these hear, or nothing where that is made of the patches or of
     the poses."""
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all of them by name."""
+        return {part.name: getattr(self, part.name) for part in fields(self)}
 
 
 class Source(Protocol):

@@ -23,9 +23,10 @@ from viseme.studio.drawn import DrawnSource
 from viseme.studio.export import export
 from viseme.studio.networks import GeneratorConfig, LipSyncNet, NetworkConfig
 from viseme.studio.presenter import FRAME_COUNT, Presenter
+from viseme.studio.processes import Parcel
 from viseme.studio.sheet import write_sheet
 from viseme.studio.speech import build_corpus
-from viseme.studio.training import Phase, Trainer, TrainingOptions, tensors
+from viseme.studio.training import Phase, Trainer, TrainingOptions
 
 __all__ = ["make_demo"]
 
@@ -48,7 +49,7 @@ RECIPE = TrainingOptions(
     phases=(
         Phase("hearing", 3500, BatchShape(8, 48, 0), (1.5e-3, 1e-3)),
         Phase("other accents", 7000, BatchShape(8, 48, 0, accent=1.25), (1e-3, 2e-5)),
-        Phase("own accents", 12000, BatchShape(8, 48, 0), (1e-3, 1e-5)),
+        Phase("own accents", 18000, BatchShape(8, 48, 0), (1e-3, 1e-5)),
         Phase(
             "drawing",
             2000,
@@ -73,7 +74,7 @@ RECIPE = TrainingOptions(
         ),
         Phase(
             "drawing as in use, once more",
-            3000,
+            6000,
             FEW_PICTURES,
             (1e-3, 1e-5),
             hearing_rests=True,
@@ -181,7 +182,7 @@ def _frames(presenter: Presenter) -> Iterator[NDArray[np.uint8]]:
 def _draw_sheet(net: LipSyncNet, batch: Batch, path: Path) -> None:
     """Show true and drawn faces of a batch, one above the other."""
     device = next(net.parameters()).device
-    given = {name: value.to(device) for name, value in tensors(batch).items()}
+    given = Parcel.of(batch.arrays()).to(device).opened()
     with torch.no_grad():
         visual = given["visual"].float().div(255)
         drawn = net(given["patches"], given["valid"], given["picks"], visual)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -22,14 +24,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from viseme.studio.batches import Batch, BatchShape, Source
+from viseme.studio.batches import BatchShape, Source
 from viseme.studio.losses import kept_loss, phone_loss, picture_loss, pose_loss
 from viseme.studio.networks import LipSyncNet, NetworkConfig
-from viseme.studio.processes import made_ahead
+from viseme.studio.processes import Parcel, made_ahead
 
-__all__ = ["Phase", "Trainer", "TrainingOptions", "tensors"]
+__all__ = ["Phase", "Trainer", "TrainingOptions"]
 
 CHECKPOINT_NAME = "checkpoint.pt"
 TOLD_EVERY = 10
@@ -37,7 +39,6 @@ TOLD_EVERY = 10
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 Tensors: TypeAlias = dict[str, Tensor]
-Weights: TypeAlias = tuple[Tensor, ...] | list[Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,41 @@ class TrainingOptions:
         return recipe
 
 
+class MovingAverage:
+    """The exponential moving average of a network's weights and of its norms' statistics.
+
+    It forgets its first values quickly: with a fixed decay they would show for thousands of steps.
+    """
+
+    def __init__(self, net: LipSyncNet, decay: float) -> None:
+        self.net = deepcopy(net).requires_grad_(requires_grad=False)
+        self.steps = 0
+        self._decay = decay
+        # Gathered once: to walk through a network takes longer than a GPU takes for the rest.
+        self._averaged, self._current = _numbers(self.net), _numbers(net)
+
+    def begin(self) -> None:
+        """Forget what was averaged: the next step is the first."""
+        self.steps = 0
+
+    def follow(self) -> None:
+        """Move on towards the network as it is now."""
+        decay = min(self._decay, (1 + self.steps) / (10 + self.steps)) if self.steps else 0.0
+        self.steps += 1
+        follow = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        with torch.no_grad():
+            follow(self._averaged, self._current, self.steps)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` goes on from."""
+        return {"steps": self.steps, "net": self.net.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.steps = state["steps"]
+        self.net.load_state_dict(state["net"])
+
+
 class Trainer:
     """Trains a `LipSyncNet` from a source; goes on from the folder's checkpoint if there is one."""
 
@@ -125,12 +161,13 @@ class Trainer:
         on_processor = self.device.type == "cpu"
         self.layout = torch.channels_last if on_processor else torch.contiguous_format
         self.net.to(memory_format=self.layout)  # type: ignore[call-overload]
-        self.average = AveragedModel(self.net, multi_avg_fn=self._follow, use_buffers=True)
+        self.average = MovingAverage(self.net, options.average_decay)
         self.optimizer = torch.optim.AdamW(
             self.net.parameters(), weight_decay=options.weight_decay, fused=True
         )
         self.step = 0
         self._taught: Phase | None = None
+        self._learning: list[nn.Parameter] = []
         self._restore()
 
     @property
@@ -147,8 +184,8 @@ class Trainer:
         with self._progress() as progress:
             task = progress.add_task("training", total=self.total_steps, completed=self.step)
             text = ""
-            for batch in self._batches():
-                losses = self._train_step(batch)
+            for parcel in self._batches():
+                losses = self._train_step(parcel.to(self.device).opened())
                 self.step += 1
                 saved = (
                     self.step % self.options.checkpoint_every == 0 or self.step == self.total_steps
@@ -165,16 +202,17 @@ class Trainer:
 
     def averaged(self) -> LipSyncNet:
         """Return the moving average of the network, in evaluation mode."""
-        return cast(LipSyncNet, self.average.module).eval()
+        return self.average.net.eval()
 
-    def _batches(self) -> Iterator[Tensors]:
+    def _batches(self) -> Iterator[Parcel]:
         """Yield the batches of the steps to come.
 
         They depend on the step's number alone, so a resumed run continues with the same data.
         """
 
-        def make(step: int) -> Tensors:
-            return tensors(self.source.batch(step, self.options.phase_at(step)[0].shape))
+        def make(step: int) -> Parcel:
+            batch = self.source.batch(step, self.options.phase_at(step)[0].shape)
+            return Parcel.of(batch.arrays())
 
         steps = range(self.step, self.total_steps)
         on_gpu = self.device.type == "cuda"
@@ -183,7 +221,7 @@ class Trainer:
     def _train_step(self, batch: Tensors) -> Tensors:
         phase, done = self.options.phase_at(self.step)
         if done == 0:  # what learns from here on was at rest or noise until now
-            self.average.n_averaged.zero_()
+            self.average.begin()
         if phase is not self._taught:
             self._teach(phase)
         for group in self.optimizer.param_groups:
@@ -192,53 +230,42 @@ class Trainer:
         losses = self._losses(batch)
         total = cast(Tensor, sum(losses.values()))
         total.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(self._learning, 1.0)
         self.optimizer.step()
-        self.average.update_parameters(self.net)
+        self.average.follow()
         return {name: loss.detach() for name, loss in losses.items()}
 
-    def _follow(self, average: Weights, current: Weights, _: Tensor | int) -> None:
-        """Move an exponential moving average on; it forgets its first values quickly.
-
-        With a fixed decay they would show for thousands of steps. Every phase begins it anew.
-        """
-        count = int(self.average.n_averaged)  # here, and not a copy that a GPU is to be asked for
-        decay = min(self.options.average_decay, (1 + count) / (10 + count))
-        follow = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-        follow(average, current, count)
-
-    def _losses(self, batch: Tensors) -> dict[str, Tensor]:
+    def _losses(self, batch: Tensors) -> Tensors:
         phase = self.options.phase_at(self.step)[0]
-        move = {name: value.to(self.device, non_blocking=True) for name, value in batch.items()}
         from_poses = phase.hearing_rests and self.options.network.generator.posed
-        if from_poses or move["windows"].numel():
-            return self._drawing_losses(move)
-        visual = move["visual"].float().div(255).contiguous(memory_format=self.layout)
+        if from_poses or batch["windows"].numel():
+            return self._drawing_losses(batch)
+        visual = batch["visual"].float().div(255).contiguous(memory_format=self.layout)
         with self._precision():
-            drawn = self.net(move["patches"], move["valid"], move["picks"], visual)
+            drawn = self.net(batch["patches"], batch["valid"], batch["picks"], visual)
         losses = {}
         hears = not phase.hearing_rests
-        if hears and move["phones"].numel():
-            losses["phone"] = phone_loss(drawn.phones.float(), move["phones"])
-        if hears and move["poses"].numel():
-            losses["pose"] = pose_loss(drawn.poses.float(), move["poses"])
-        if move["picks"].numel():
-            target = move["target"].float().div(255)
-            losses["picture"] = picture_loss(drawn.pictures.float(), target, move["mouth"])
+        if hears and batch["phones"].numel():
+            losses["phone"] = phone_loss(drawn.phones.float(), batch["phones"])
+        if hears and batch["poses"].numel():
+            losses["pose"] = pose_loss(drawn.poses.float(), batch["poses"])
+        if batch["picks"].numel():
+            target = batch["target"].float().div(255)
+            losses["picture"] = picture_loss(drawn.pictures.float(), target, batch["mouth"])
         return losses
 
-    def _drawing_losses(self, move: Tensors) -> dict[str, Tensor]:
+    def _drawing_losses(self, batch: Tensors) -> Tensors:
         """Draw from true poses or given windows, and compare no more than what is drawn."""
         generator = self.net.generator
         rows, columns = generator.config.area
-        visual = move["visual"][..., rows, columns].float().div(255)
+        visual = batch["visual"][..., rows, columns].float().div(255)
         visual = visual.contiguous(memory_format=self.layout)
-        target = move["target"][..., rows, columns].float().div(255)
+        target = batch["target"][..., rows, columns].float().div(255)
         with self._precision():
-            windows = move["windows"]
-            heard = generator.audio(windows) if windows.numel() else move["shown"]
+            windows = batch["windows"]
+            heard = generator.audio(windows) if windows.numel() else batch["shown"]
             pictures, gate = generator.draw(visual, heard)
-        mouth = move["mouth"][..., rows, columns]
+        mouth = batch["mouth"][..., rows, columns]
         losses = {"picture": picture_loss(pictures.float(), target, mouth)}
         if gate is not None:
             losses["kept"] = kept_loss(gate.float(), visual[:, :3], target)
@@ -263,6 +290,7 @@ class Trainer:
             for part in self.net.modules():
                 if isinstance(part, NORMS):
                     part.eval()
+        self._learning = [p for p in self.net.parameters() if p.requires_grad]
 
     def _learning_rate(self, phase: Phase, done: int) -> float:
         """Warm up, then fall along a cosine."""
@@ -322,6 +350,6 @@ def _has_bfloat16(device: torch.device) -> bool:
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
-def tensors(batch: Batch) -> Tensors:
-    """Return a batch's arrays as tensors, by name."""
-    return {name: torch.from_numpy(getattr(batch, name)) for name in Batch.__dataclass_fields__}
+def _numbers(net: nn.Module) -> list[Tensor]:
+    """Return what of a network can be averaged; a count of batches cannot."""
+    return [t for t in chain(net.parameters(), net.buffers()) if t.is_floating_point()]
