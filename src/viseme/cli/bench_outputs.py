@@ -34,8 +34,12 @@ class Outputs:
         """
         for path in (self.out, self.plot):
             if path is not None:
-                with output_errors(path), path.open("a"):
-                    pass
+                with output_errors(path):
+                    is_new = not path.exists()
+                    with path.open("a"):
+                        pass
+                    if is_new:  # an empty file would look like figures if the work is stopped
+                        path.unlink()
 
     def write(self, figures: dict[str, Any], charts: Sequence[tuple[str, list[Bar]]]) -> None:
         """Write the figures, and show them to programs.
