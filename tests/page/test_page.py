@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import av
+import numpy as np
 import pytest
 
 from support.page import (
@@ -49,6 +51,32 @@ def test_it_shows_speaks_and_rests_again(page: Any, folder: Path, url: str) -> N
     page.screenshot(path=PICTURES / "phone.png")
     page.emulate_media(color_scheme="dark")
     page.screenshot(path=PICTURES / "dark.png")
+
+
+def test_what_is_seen_and_heard_is_recorded(
+    page: Any, folder: Path, tmp_path: Path, url: str
+) -> None:
+    page.goto(url)
+    wait_for(page, "resting")
+    page.click("#record")
+    assert page.get_attribute("#record", "aria-pressed") == "true"
+    page.set_input_files("#file", folder / "speech.wav")
+    wait_for(page, "speaking")
+    wait_for(page, "resting")
+    with page.expect_download() as given:
+        page.click("#record")
+    path = tmp_path / given.value.suggested_filename
+    given.value.save_as(path)
+    assert page.text_content("#record") == "Record"
+    with av.open(path) as film:
+        frames = list(film.decode(video=0))
+    with av.open(path) as film:
+        heard = np.concatenate([each.to_ndarray().ravel() for each in film.decode(audio=0)])
+    size = of_avatar(page, "[a.canvas.width, a.canvas.height]")
+    assert [frames[-1].width, frames[-1].height] == size
+    assert float(frames[-1].pts * frames[-1].time_base) > SECONDS - 0.5
+    assert np.ptp(frames[len(frames) // 2].to_ndarray(format="gray")) > 50
+    assert np.abs(heard).max() > 0.05
 
 
 def test_a_speech_can_be_broken_off(page: Any, folder: Path, url: str) -> None:

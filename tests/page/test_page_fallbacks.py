@@ -51,6 +51,19 @@ def test_without_a_microphone_to_be_had_it_is_said_why(page: Any, url: str) -> N
     assert of_avatar(page, "a.state") == "resting"
 
 
+def test_where_nothing_can_be_recorded_it_is_said(page: Any, url: str) -> None:
+    page.add_init_script("MediaRecorder.prototype.start = () => { throw new Error('cannot'); };")
+    page.goto(url)
+    wait_for(page, "resting")
+    page.click("#record")
+    page.wait_for_selector("#fault:not([hidden])")
+    assert page.text_content("#fault") == (
+        "This browser cannot record; the page speaks all the same."
+    )
+    assert page.text_content("#record") == "Record"
+    assert of_avatar(page, "a.state") == "resting"
+
+
 def test_the_microphone_may_break_in_upon_a_file_and_a_file_upon_it(
     page: Any, folder: Path, url: str
 ) -> None:

@@ -106,13 +106,19 @@ part("full").onclick = () => {
 let finish = null;
 record.onclick = async () => {
   if (!finish) {
-    finish = avatar.record();
+    try {
+      finish = avatar.record();
+    } catch {
+      complain("This browser cannot record; the page speaks all the same.");
+      return;
+    }
     record.setAttribute("aria-pressed", "true");
     record.textContent = "Stop recording";
     return;
   }
-  const film = await finish();
+  const ended = finish();
   finish = null;
+  const film = await ended;
   record.setAttribute("aria-pressed", "false");
   record.textContent = "Record";
   const link = document.createElement("a");
