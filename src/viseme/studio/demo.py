@@ -86,7 +86,7 @@ RECIPE = TrainingOptions(
 CORPUS_MINUTES = 180.0
 MINUTES_TOLD = 15
 PICTURES = 9600
-"""Drawn beforehand; training goes by each some six times."""
+"""Drawn beforehand; training goes by each some eleven times."""
 PICTURES_TOLD = 2400
 MATERIAL = {"corpus_minutes": CORPUS_MINUTES, "pictures": PICTURES}
 ABOUT = About(
