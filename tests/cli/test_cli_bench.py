@@ -70,9 +70,7 @@ def test_a_file_that_cannot_be_written_is_known_before_any_work(run: CommandLine
     )
 
 
-def test_no_empty_file_is_left_where_there_are_no_figures(
-    run: CommandLine, tmp_path: Path
-) -> None:
+def test_no_empty_file_is_left_where_there_are_no_figures(run: CommandLine, tmp_path: Path) -> None:
     outputs = ("--out", "figures.json", "--plot", "no/plot.png")
     done = run("bench", "engine", "--frames", "1", *outputs)
     assert done.returncode == 7

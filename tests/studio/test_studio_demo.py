@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("torch", reason="the studio is not installed")
 
-from viseme.avatar import load_avatar  # noqa: E402
-from viseme.studio.demo import MATERIAL, RECIPE  # noqa: E402
+from viseme.avatar import load_avatar
+from viseme.studio.demo import MATERIAL, RECIPE
 
 
 def test_what_ships_was_made_by_this_recipe() -> None:
