@@ -19,7 +19,7 @@ from viseme.audio import mel_spectrogram, windows  # noqa: E402
 from viseme.audio.features import features  # noqa: E402
 from viseme.studio.batches import Batch, BatchShape, clip_patches, frame_count  # noqa: E402
 from viseme.studio.networks import GeneratorConfig, NetworkConfig  # noqa: E402
-from viseme.studio.processes import Parcel, made_ahead  # noqa: E402
+from viseme.studio.processes import Parcel  # noqa: E402
 from viseme.studio.training import Phase, Trainer, TrainingOptions  # noqa: E402
 
 SIZE = 160
@@ -165,12 +165,10 @@ def test_batches_come_from_another_process_whatever_opencv_did_in_this_one(tmp_p
     subprocess.run(script, check=True, timeout=150)
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_parcel_opens_as_what_was_put_into_it(workers: int) -> None:
+def test_a_parcel_opens_as_what_was_put_into_it() -> None:
     put = Beeps().batch(3, BatchShape(clips=2, frames=3, pictures=1)).arrays()
     put["picks"] = put["picks"][:0]  # nothing, between others
-    (parcel,) = made_ahead(lambda _: Parcel.of(put), [0], workers)
-    opened = parcel.to(torch.device("cpu")).opened()
+    opened = Parcel.of(put).to(torch.device("cpu")).opened()
     assert list(opened) == list(put)
     for name, tensor in opened.items():
         assert tensor.numpy().dtype == put[name].dtype
