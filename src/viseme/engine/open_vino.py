@@ -10,8 +10,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -23,6 +25,7 @@ from viseme.errors import BackendError, MissingExtraError, ModelError, VisemeErr
 
 __all__ = ["OpenVINOBackend", "check_installed"]
 
+_core_lock = threading.Lock()
 _INSTALL = "install it with `pip install viseme[openvino]`"
 
 
@@ -63,7 +66,7 @@ class OpenVINOBackend(Backend):
     ) -> None:
         ov = _library()
         hint = ov.properties.hint
-        core = ov.Core()
+        core = _core()
         if precision == "bfloat16" and "BF16" not in core.get_property(
             "CPU", ov.properties.device.capabilities
         ):
@@ -115,6 +118,22 @@ class OpenVINOBackend(Backend):
     def close(self) -> None:
         """Let go of the network; calls under way hold it until they end."""
         self._requests = None
+
+
+def _core() -> Any:
+    """Return the one core that this process has.
+
+    It is never let go of. Each core's plug-in gives the thread that loads it another stack for
+    handlers of signals; when the last one goes, that is the stack of one that went before it, and
+    the next signal, as the one that ends a server, finds no memory there and kills the process.
+    """
+    with _core_lock:
+        return _only_core()
+
+
+@cache
+def _only_core() -> Any:
+    return _library().Core()
 
 
 def _library() -> Any:
