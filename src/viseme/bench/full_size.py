@@ -1,8 +1,9 @@
 """A generator of the family's full size, built from a seed, for those who have none at hand.
 
-It has the layers, the shapes and the cost of a trained one (12.2 million parameters, 320 x 320),
-written as an exporter writes it: batch norms folded, the batch dynamic. Its weights are random, so
-its pictures show nothing; how long they take does not depend on that.
+It has the layers, the shapes and the cost of SyncTalk_2D's at 328 (12.2 million parameters, 9.8
+GFLOP for a picture of 320 x 320), written as an exporter writes it: batch norms folded, the batch
+dynamic. Its weights are random, so its pictures show nothing; how long they take does not depend on
+that.
 """
 
 from __future__ import annotations
@@ -26,8 +27,12 @@ except ImportError as error:
 
 __all__ = ["write_full_size"]
 
-LADDER: Final = (32, 64, 128, 256, 512, 512)
+LADDER: Final = (32, 32, 64, 128, 256, 512)
 """Channels at 320 x 320 and after each of the five steps down."""
+UPS: Final = (128, 64, 32, 32, 16)
+"""Channels after each of the five steps up."""
+HEARD: Final = (64, 128)
+"""Channels of the audio branch before the two layers that bring it to the bottleneck."""
 SIDE: Final = 320
 AUDIO_SHAPE: Final = (32, 16, 16)
 OPSET: Final = 18
@@ -53,16 +58,16 @@ class _Graph:
 
     def model(self) -> onnx.ModelProto:
         """Build all of it: stem, downs, audio branch, fusion, ups and head."""
-        x = self._double("input", 6, LADDER[0])
+        x = self._residual("input", 6, LADDER[0])
         skips = []
         for inputs, outputs in pairwise(LADDER):
             skips.append((x, inputs))
             x = self._double(x, inputs, outputs, stride=2)
         x = self._node("Concat", [x, self._hear("audio")], axis=1)
-        channels = LADDER[-2] // 2
-        x = self._double(x, 2 * LADDER[-1], channels)
-        for skip, skipped in reversed(skips):
-            outputs = max(skipped // 2, LADDER[0])
+        x = self._double(x, 2 * LADDER[-1], LADDER[-1])
+        x = self._double(x, LADDER[-1], LADDER[-2])
+        channels = LADDER[-2]
+        for (skip, skipped), outputs in zip(reversed(skips), UPS, strict=True):
             x = self._node("Concat", [self._twice(x), skip], axis=1)
             x = self._double(x, channels + skipped, outputs)
             channels = outputs
@@ -97,19 +102,20 @@ class _Graph:
         return self._conv(y, hidden, outputs, kernel=1)
 
     def _hear(self, x: str) -> str:
-        """Add the branch from a window to the bottleneck's 10 x 10."""
+        """Add the branch from a window, 16 x 16, to the bottleneck's 10 x 10."""
         channels = AUDIO_SHAPE[0]
-        for outputs, stride in ((LADDER[3], 1), (LADDER[4], 2)):
-            x = self._relu(self._conv(x, channels, outputs, stride=stride))
+        for outputs in HEARD:
+            x = self._residual(x, channels, outputs)
             channels = outputs
-        x = self._residual(x, channels, channels)
-        return self._resize(x, scale=10 / 8)
+        x = self._relu(self._conv(x, channels, LADDER[-2]))
+        x = self._residual(x, LADDER[-2], LADDER[-2])
+        x = self._relu(self._conv(x, LADDER[-2], LADDER[-1], stride=2, pad=3))
+        for _ in range(2):
+            x = self._residual(x, LADDER[-1], LADDER[-1])
+        return x
 
     def _twice(self, x: str) -> str:
-        return self._resize(x, scale=2.0)
-
-    def _resize(self, x: str, *, scale: float) -> str:
-        scales = self._weight(np.asarray([1, 1, scale, scale], np.float32))
+        scales = self._weight(np.asarray([1, 1, 2, 2], np.float32))
         return self._node(
             "Resize",
             [x, "", scales],
@@ -125,6 +131,7 @@ class _Graph:
         *,
         kernel: int = 3,
         stride: int = 1,
+        pad: int | None = None,
         groups: int = 1,
         gain: float = 1.0,
     ) -> str:
@@ -136,7 +143,7 @@ class _Graph:
             "Conv",
             [x, self._weight(weight), self._weight(np.zeros(outputs, np.float32))],
             strides=[stride, stride],
-            pads=[kernel // 2] * 4,
+            pads=[kernel // 2 if pad is None else pad] * 4,
             group=groups,
             kernel_shape=[kernel, kernel],
         )
