@@ -100,6 +100,7 @@ def test_the_engine_is_measured_shown_and_drawn(run: CommandLine) -> None:
     rows = [line.split("  ")[0] for line in lines]
     assert [row for row in rows if row in titles] == 2 * titles
     assert f"In onnxruntime: {'; '.join(titles)}." in " ".join(lines)
+    assert "A frame of this network is 0.00 GFLOP, and these cores do " in " ".join(lines)
     figures = json.loads((run.folder / "engine.json").read_text("utf-8"))
     assert (figures["bench"], figures["options"]["network"]) == ("engine", "tiny")
     assert figures["versions"]["onnxruntime"]
@@ -114,6 +115,7 @@ def test_the_engine_is_measured_shown_and_drawn(run: CommandLine) -> None:
     assert (done.returncode, done.stderr) == (0, "Wrote page.md.\n")
     page = (run.folder / "page.md").read_text("utf-8")
     assert f"    {figures['command']}\n" in page
+    assert f"at that speed {figures['floor']['floor_ms']:.1f} ms a frame." in page
     assert all(f"| 2 | {title} | onnxruntime | " in page for title in titles)
 
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from viseme.avatar import load_avatar
 from viseme.bench.contest import Entry, Score, hold
-from viseme.bench.work import Spec
+from viseme.bench.floor import Floor, measure_floor
+from viseme.bench.work import Spec, model_of
 from viseme.engine.backends import GPU_BACKENDS
 from viseme.engine.machine import GPU_WORKERS
 
@@ -32,6 +34,8 @@ class EngineReport:
     """What was measured; the plain reference is first among each number of frames."""
 
     scores: dict[int, list[Score]]
+    floor: Floor | None = None
+    """What the arithmetic alone takes, where that is known and a processor does it."""
 
     def ratio(self, frames: int, score: Score) -> float:
         """Tell how many times as fast as the plain reference a work is."""
@@ -41,12 +45,13 @@ class EngineReport:
     def figures(self) -> dict[str, Any]:
         """Give all of it by name, for programs."""
         return {
+            **({} if self.floor is None else {"floor": self.floor.figures()}),
             "works": [
                 score.figures()
                 | ({} if score.refused else {"ratio": round(self.ratio(frames, score), 3)})
                 for frames, scores in self.scores.items()
                 for score in scores
-            ]
+            ],
         }
 
 
@@ -63,6 +68,11 @@ def measure_engine(
     Raises:
         VisemeError: a work ended in the middle.
     """
+    floor = None
+    if spec.backend not in GPU_BACKENDS:
+        on_step("Multiplying matrices.")
+        with load_avatar(spec.avatar) as avatar:
+            floor = measure_floor(model_of(spec, avatar))
     scores = {}
     for frames in options.frames:
         entries = [
@@ -70,7 +80,7 @@ def measure_engine(
             for name, title, one in _works(spec, options)
         ]
         scores[frames] = hold(entries, options.rounds, on_step)
-    return EngineReport(scores)
+    return EngineReport(scores, floor)
 
 
 def _works(spec: Spec, options: EngineOptions) -> list[tuple[str, str, Spec]]:

@@ -74,6 +74,13 @@ def _engine_rows(figures: Figures) -> list[str]:
         if by_run:
             row += f" {_spread(work['ms_per_run']) if 'ms_per_run' in work else ''} |"
         rows.append(row)
+    if floor := figures.get("floor"):
+        rows += [
+            "",
+            f"A frame of this network is {floor['gflop_per_frame']:.2f} GFLOP, and these cores do "
+            f"{_spread(floor['gflop_per_s'])} a second in products of matrices in float32: at that "
+            f"speed {floor['floor_ms']:.1f} ms a frame.",
+        ]
     return rows
 
 

@@ -138,6 +138,8 @@ def _show_engine(report: EngineReport) -> None:
             titles = "; ".join(score.entry.title for score in ran if score.backend == backend)
             print(textwrap.fill(f"In {backend}: {titles}.", WIDTH))
         _show_refused(scores)
+    if report.floor is not None:
+        print(textwrap.fill(str(report.floor), WIDTH))
 
 
 def _show_render(report: RenderReport) -> None:
