@@ -14,7 +14,7 @@ ROOMS = [
     *("audio", "avatar", "engine", "compose", "rendering", "video"),
     *("wire", "voices", "serving", "client", "bench", "cli"),
 ]
-OPEN_TO_ALL = {"allocator", "errors", "_version"}
+OPEN_TO_ALL = {"allocator", "cache", "errors", "_version"}
 # The studio makes avatars and may use every room; the command line opens its door when asked to.
 MAY_USE_STUDIO = {"cli", "studio"}
 

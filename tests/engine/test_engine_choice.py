@@ -13,9 +13,10 @@ import pytest
 from support.backends import skip_unless_available
 from support.hand_clock import HandClock
 from support.probes import identity_generator, noisy_generator
+from viseme.cache import cache_folder
 from viseme.engine import Backend, Candidate, FakeBackend, Inferencer, Tensor
 from viseme.engine.choice import DEVIATION_MAX, choose, fastest
-from viseme.engine.choice_cache import ChoiceCache, cache_folder, choice_key
+from viseme.engine.choice_cache import ChoiceCache, choice_key
 from viseme.errors import BackendError
 
 TIME, TURN = HandClock(), threading.Lock()

@@ -142,7 +142,7 @@ def test_a_shelf_gives_back_what_was_put(tmp_path: Path) -> None:
 
 
 def test_there_must_be_room_for_all_faces(tmp_path: Path) -> None:
-    needed = 2 * (4 + 2 * (24 + 5))
+    needed = 2 * (8 + 2 * (24 + 5))
     assert shelf_in(tmp_path, budget_bytes=needed).open()
     assert not shelf_in(tmp_path, budget_bytes=needed - 1).open()
     assert not shelf_in(tmp_path, budget_bytes=0).open()

@@ -388,6 +388,7 @@ configs = st.builds(
         backend=st.sampled_from(["auto", "openvino"]),
         threads=st.none() | counts,
         avatar_memory_bytes=sizes,
+        avatar_disk_bytes=st.just(0) | sizes,
         feature_disk_bytes=st.just(0) | sizes,
         batch_wait_s=st.floats(0, 1),
     ),

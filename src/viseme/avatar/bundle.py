@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from viseme.avatar.frame_store import DEFAULT_BUDGET_BYTES, FrameStore
 from viseme.avatar.geometry import Box, Geometry
+from viseme.avatar.kept_frames import DEFAULT_DISK_BYTES, KeptFrames
 from viseme.avatar.manifest import (
     MANIFEST_NAME,
     Manifest,
@@ -142,12 +143,18 @@ class Avatar:
         return f"<Avatar {self.name}: {self.frame_count} frames of {width}x{height}>"
 
 
-def open_bundle(folder: Path, *, memory_budget_bytes: int = DEFAULT_BUDGET_BYTES) -> Avatar:
+def open_bundle(
+    folder: Path,
+    *,
+    memory_budget_bytes: int = DEFAULT_BUDGET_BYTES,
+    disk_budget_bytes: int = DEFAULT_DISK_BYTES,
+) -> Avatar:
     """Open the bundle in a folder.
 
     Args:
         folder: where `avatar.json` is.
         memory_budget_bytes: how much memory decoded frames may take; see `FrameStore`.
+        disk_budget_bytes: how much of the disk those of a video may take; see `KeptFrames`.
 
     Raises:
         AvatarError: it is no bundle, a damaged one, or one of a later version of the format.
@@ -158,7 +165,8 @@ def open_bundle(folder: Path, *, memory_budget_bytes: int = DEFAULT_BUDGET_BYTES
     for role in ("boxes", "generator", "audio_encoder"):
         _check_digest(folder, manifest, role)
     boxes = read_boxes(folder / manifest.files.boxes, manifest.size, manifest.frame_count)
-    source = open_frames(folder / manifest.files.frames)
+    path = folder / manifest.files.frames
+    source = open_frames(path)
     found, expected = (*source.size, source.count), (*manifest.size, manifest.frame_count)
     if found != expected:
         source.close()
@@ -167,6 +175,10 @@ def open_bundle(folder: Path, *, memory_budget_bytes: int = DEFAULT_BUDGET_BYTES
             f"{_frames_of(*expected)}: the avatar is incomplete or mixed up; get it again "
             f"({folder})."
         )
+    if path.is_file():
+        # What was put in place of the file that the manifest tells of has another size.
+        content = f"{manifest.sha256.frames} {path.stat().st_size}"
+        source = KeptFrames(source, content, budget_bytes=disk_budget_bytes)
     store = FrameStore(source, budget_bytes=memory_budget_bytes)
     return Avatar(folder, manifest, boxes, store)
 

@@ -12,6 +12,7 @@ import platformdirs
 
 from viseme.avatar.bundle import Avatar, open_bundle, read_manifest
 from viseme.avatar.frame_store import DEFAULT_BUDGET_BYTES
+from viseme.avatar.kept_frames import DEFAULT_DISK_BYTES
 from viseme.avatar.manifest import MANIFEST_NAME
 from viseme.errors import AvatarError
 
@@ -38,7 +39,10 @@ class AvatarInfo(NamedTuple):
 
 
 def load_avatar(
-    name_or_path: str | Path, *, memory_budget_bytes: int = DEFAULT_BUDGET_BYTES
+    name_or_path: str | Path,
+    *,
+    memory_budget_bytes: int = DEFAULT_BUDGET_BYTES,
+    disk_budget_bytes: int = DEFAULT_DISK_BYTES,
 ) -> Avatar:
     """Open an avatar.
 
@@ -46,11 +50,17 @@ def load_avatar(
         name_or_path: the name of one that `list_avatars` has, or the path of a bundle's folder.
         memory_budget_bytes: how much memory decoded frames may take; less than four frames'
             worth counts as four frames.
+        disk_budget_bytes: how much of the disk, in the user's cache, those of a video may take,
+            so that each is decoded once; where there is no room for all, or with 0, none is kept.
 
     Raises:
         AvatarError: there is none of that name, or its bundle is damaged.
     """
-    return open_bundle(_find(name_or_path), memory_budget_bytes=memory_budget_bytes)
+    return open_bundle(
+        _find(name_or_path),
+        memory_budget_bytes=memory_budget_bytes,
+        disk_budget_bytes=disk_budget_bytes,
+    )
 
 
 def list_avatars() -> list[AvatarInfo]:

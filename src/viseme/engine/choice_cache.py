@@ -11,16 +11,12 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import platformdirs
-
+from viseme.cache import cache_folder
 from viseme.engine.machine import available_cores, cpu_model
 from viseme.engine.model import ModelInfo
 from viseme.errors import ModelError
 
-__all__ = ["CACHE_DIR_VARIABLE", "ChoiceCache", "cache_folder", "choice_key"]
-
-CACHE_DIR_VARIABLE = "VISEME_CACHE_DIR"
-"""The environment variable that puts the cache elsewhere."""
+__all__ = ["ChoiceCache", "choice_key"]
 
 _FORMAT = 1
 _ENTRIES_MAX = 256
@@ -28,21 +24,6 @@ _ENTRIES_MAX = 256
 _ENTRY_BYTES_MAX = 65_536
 
 Key = Mapping[str, str | int | None]
-
-
-def cache_folder() -> Path:
-    """Say where viseme keeps what it can make again: ``$VISEME_CACHE_DIR`` or the user's cache.
-
-    Of a user without a home, such as a service may have, it is a place where nothing can be kept.
-    """
-    named = os.environ.get(CACHE_DIR_VARIABLE)
-    if named:
-        return Path(named)
-    with contextlib.suppress(RuntimeError):
-        folder = platformdirs.user_cache_path("viseme")
-        if folder.is_absolute():
-            return folder
-    return Path(os.devnull, "viseme")  # a temporary folder would be anyone's to fill
 
 
 def choice_key(

@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from viseme.cache import cache_folder
 from viseme.engine.backend import Backend, Tensor
-from viseme.engine.choice_cache import ChoiceCache, Key, cache_folder
+from viseme.engine.choice_cache import ChoiceCache, Key
 from viseme.engine.features import FeatureOptions, FeatureShelf
 from viseme.engine.model import ModelInfo
 from viseme.engine.onnx_runtime import read_signature

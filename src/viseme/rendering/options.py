@@ -7,6 +7,7 @@ from pathlib import Path
 
 from viseme.audio import Latency
 from viseme.avatar.frame_store import DEFAULT_BUDGET_BYTES
+from viseme.avatar.kept_frames import DEFAULT_DISK_BYTES
 from viseme.engine import Backend
 from viseme.engine.features import DEFAULT_FEATURE_BYTES
 
@@ -35,7 +36,8 @@ class RenderOptions:
     """CPU cores for one frame; None fits them to the machine."""
     memory_budget_bytes: int = DEFAULT_BUDGET_BYTES
     """Memory for the frames of an avatar that is given by name; a loaded one has its own."""
-
+    disk_budget_bytes: int = DEFAULT_DISK_BYTES
+    """Disk for the same, in the user's cache, so that a video is decoded once; 0 keeps nothing."""
     feature_budget_bytes: int = DEFAULT_FEATURE_BYTES
     """Disk for what the generator makes of the avatar's faces before any sound, in the user's
     cache, so that it is made once; 0 keeps nothing."""

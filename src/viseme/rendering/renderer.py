@@ -280,7 +280,11 @@ class Renderer:
             self._avatar = self._given
         else:
             self._avatar = stack.enter_context(
-                load_avatar(self._given, memory_budget_bytes=options.memory_budget_bytes)
+                load_avatar(
+                    self._given,
+                    memory_budget_bytes=options.memory_budget_bytes,
+                    disk_budget_bytes=options.disk_budget_bytes,
+                )
             )
         self._generator, self._encode = self._networks or self._open_networks(stack)
         self._geometry = _geometry(self._generator.info)

@@ -12,6 +12,7 @@ from typing import Self
 
 from viseme.avatar import Avatar, load_avatar
 from viseme.avatar.frame_store import DEFAULT_BUDGET_BYTES
+from viseme.avatar.kept_frames import DEFAULT_DISK_BYTES
 from viseme.engine import AudioEncoder
 from viseme.errors import AvatarError
 from viseme.rendering import Networks, Renderer, RenderOptions
@@ -42,6 +43,8 @@ class CastOptions:
     """How the generators are run."""
     memory_budget_bytes: int = DEFAULT_BUDGET_BYTES
     """Memory for the decoded frames of each avatar."""
+    disk_budget_bytes: int = DEFAULT_DISK_BYTES
+    """Disk for the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +171,15 @@ class Cast:
         self._stack.close()
 
     def _load(self, stack: ExitStack) -> None:
-        budget = self._options.memory_budget_bytes
-        for wanted in self._options.avatars:
-            avatar = stack.enter_context(load_avatar(wanted, memory_budget_bytes=budget))
+        options = self._options
+        for wanted in options.avatars:
+            avatar = stack.enter_context(
+                load_avatar(
+                    wanted,
+                    memory_budget_bytes=options.memory_budget_bytes,
+                    disk_budget_bytes=options.disk_budget_bytes,
+                )
+            )
             name = avatar.folder.name or avatar.folder.resolve().name
             if name in self._avatars:
                 raise AvatarError(

@@ -223,4 +223,5 @@ def _cast_options(config: ServerConfig) -> CastOptions:
             feature_budget_bytes=engine.feature_disk_bytes,
         ),
         memory_budget_bytes=engine.avatar_memory_bytes,
+        disk_budget_bytes=engine.avatar_disk_bytes,
     )

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from viseme.avatar.kept_frames import DEFAULT_DISK_BYTES
 from viseme.engine import BACKEND_NAMES
 from viseme.engine.features import DEFAULT_FEATURE_BYTES
 from viseme.serving.config.values import (
@@ -109,6 +110,11 @@ class EngineConfig(_Section):
     avatar_memory_bytes: Size = Field(
         default=256 * 2**20,
         description="Memory for the decoded frames of each avatar; 256MiB is written so.",
+    )
+    avatar_disk_bytes: Allowance = Field(
+        default=DEFAULT_DISK_BYTES,
+        description="Disk, in the user's cache, for the same of each avatar that is a video, so "
+        "that it is decoded once; 0 keeps nothing.",
     )
     feature_disk_bytes: Allowance = Field(
         default=DEFAULT_FEATURE_BYTES,
