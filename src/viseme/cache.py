@@ -19,7 +19,7 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-__all__ = ["CACHE_DIR_VARIABLE", "Shelf", "cache_folder"]
+__all__ = ["CACHE_DIR_VARIABLE", "Shelf", "bytes_of", "cache_folder"]
 
 CACHE_DIR_VARIABLE = "VISEME_CACHE_DIR"
 """The environment variable that puts the cache elsewhere."""
@@ -42,6 +42,11 @@ def cache_folder() -> Path:
         if folder.is_absolute():
             return folder
     return Path(os.devnull, "viseme")  # a temporary folder would be anyone's to fill
+
+
+def bytes_of(count: int, item_bytes: int) -> int:
+    """Say how much of the disk so many things of one size take on a `Shelf`."""
+    return count * (item_bytes + _CHECK.itemsize)
 
 
 class Shelf:
@@ -71,7 +76,7 @@ class Shelf:
         folder: Path | None = None,
     ) -> None:
         self._item_bytes = item_bytes
-        self._has_room = 0 < count * (item_bytes + _CHECK.itemsize) <= budget_bytes
+        self._has_room = 0 < bytes_of(count, item_bytes) <= budget_bytes
         self._all = (folder or cache_folder()) / kind
         self._folder = self._all / _short(owner)
         self._checked: set[str] = set()

@@ -10,11 +10,12 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from viseme.cache import Shelf
+from viseme.cache import Shelf, bytes_of
 
 __all__ = ["DEFAULT_FEATURE_BYTES", "FeatureOptions", "FeatureShelf", "Features"]
 
-DEFAULT_FEATURE_BYTES: Final = 512 * 2**20
+DEFAULT_FEATURE_BYTES: Final = 2**30
+_HALF: Final = np.dtype(np.float16)
 
 Features: TypeAlias = tuple[NDArray[np.float16], ...]
 """Those of one face, each ``[1, C, H, W]``."""
@@ -30,6 +31,10 @@ class FeatureOptions:
     """Of the disk, for one network; 0 keeps nothing."""
     folder: Path | None = None
     """Where; in the user's cache by default."""
+
+    def has_room_for(self, numbers: int) -> bool:
+        """Tell whether there is room for so many numbers of each face."""
+        return 0 < bytes_of(self.faces, _HALF.itemsize * numbers) <= self.budget_bytes
 
 
 class FeatureShelf:
@@ -50,7 +55,7 @@ class FeatureShelf:
             "features",
             key,
             count=options.faces,
-            item_bytes=2 * sum(self._sizes),
+            item_bytes=_HALF.itemsize * sum(self._sizes),
             budget_bytes=options.budget_bytes,
             folder=options.folder,
         )
@@ -64,7 +69,7 @@ class FeatureShelf:
         content = self._shelf.get(face)
         if content is None:
             return None
-        parts = np.split(content.view(np.float16), np.cumsum(self._sizes)[:-1])
+        parts = np.split(content.view(_HALF), np.cumsum(self._sizes)[:-1])
         return tuple(part.reshape(shape) for part, shape in zip(parts, self._shapes, strict=True))
 
     def put(self, face: str, features: Features) -> None:

@@ -65,8 +65,13 @@ class Halves:
         return bytes(model.SerializeToString())
 
 
-def split_at_sound(info: ModelInfo) -> Halves | None:
+def split_at_sound(info: ModelInfo, again: frozenset[str] = frozenset()) -> Halves | None:
     """Take a generator apart.
+
+    Args:
+        info: the whole network.
+        again: of the features those, by their names in `Halves`, that the second half makes again
+            rather than is given, and all that they are made of.
 
     Returns:
         Both halves; None where there is nothing to gain, or the file is of a kind that this does
@@ -84,7 +89,9 @@ def split_at_sound(info: ModelInfo) -> Halves | None:
     seen = _reach(graph, info.visual_name)
     heard = _reach(graph, info.audio_name)
     moved = _moved(graph, info.visual_name) - heard
-    speaking = _Needs(graph, (info.output_name,), stops=seen - heard - moved)
+    made_again = {name for name in seen if _half(name) in again}
+    not_kept = moved | _Needs(graph, made_again, stops=frozenset()).names
+    speaking = _Needs(graph, (info.output_name,), stops=seen - heard - not_kept)
     features = tuple(name for name in speaking.stopped if name != info.visual_name)
     if not features or info.output_name not in heard or len(graph.output) > 1:
         return None
