@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,10 @@ def shelf_in(folder: Path, item_bytes: int) -> Shelf:
     shelf = Shelf("things", "me", count=1, item_bytes=item_bytes, budget_bytes=2**20, folder=folder)
     assert shelf.open()
     return shelf
+
+
+def disk(*, free: int) -> SimpleNamespace:
+    return SimpleNamespace(free=free)
 
 
 @given(st.binary(min_size=1, max_size=40), st.data())
@@ -53,6 +58,16 @@ def test_what_is_given_is_the_callers_own(tmp_path: Path) -> None:
     assert first is not None
     first[:] = 9
     np.testing.assert_array_equal(shelf.get("it"), np.arange(4))
+
+
+def test_no_disk_is_filled_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = Shelf("things", "me", count=10, item_bytes=92, budget_bytes=2**20, folder=tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: disk(free=1999))
+    assert not free.open()
+    monkeypatch.setattr("shutil.disk_usage", lambda _: disk(free=2000))
+    assert free.open()
+    monkeypatch.setattr("shutil.disk_usage", lambda _: disk(free=0))
+    assert free.open()  # what it takes is taken
 
 
 @pytest.mark.parametrize("gone", ["the file", "the folder"])

@@ -61,7 +61,8 @@ class Shelf:
         count: how many there can be. Where there is no room for all of them nothing is kept,
             since things that are taken in turn would push each other out.
         item_bytes: how large each is.
-        budget_bytes: of the disk, for one owner; 0 keeps nothing.
+        budget_bytes: of the disk, for one owner; 0 keeps nothing. Nor is anything begun that would
+            take more than half of what is free there.
         folder: the cache, in place of the user's own.
     """
 
@@ -76,17 +77,22 @@ class Shelf:
         folder: Path | None = None,
     ) -> None:
         self._item_bytes = item_bytes
-        self._has_room = 0 < bytes_of(count, item_bytes) <= budget_bytes
+        self._needed_bytes = bytes_of(count, item_bytes)
+        self._budget_bytes = budget_bytes
         self._all = (folder or cache_folder()) / kind
         self._folder = self._all / _short(owner)
         self._checked: set[str] = set()
 
     def open(self) -> bool:
         """Make room; tell whether there is any for all things, and it can be written to."""
-        if not self._has_room:
+        if not 0 < self._needed_bytes <= self._budget_bytes:
             return False
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._all.mkdir(parents=True, exist_ok=True)
+            is_new = not self._folder.is_dir()
+            if is_new and 2 * self._needed_bytes > shutil.disk_usage(self._all).free:
+                return False
+            self._folder.mkdir(exist_ok=True)
             os.utime(self._folder)
             by_use = sorted(self._all.iterdir(), key=lambda one: one.stat().st_mtime)
             for folder in by_use[:-_OWNERS_MAX]:
