@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self, TypeAlias, TypeVar
@@ -42,6 +41,7 @@ __all__ = ["Frame", "Networks", "PlanarFrame", "Renderer", "render"]
 
 _WINDOWS_AHEAD = 50  # two seconds of speech; a window takes 32 KB
 _FACES_AHEAD = 4  # a visual input takes 2.5 MB
+_FRAMES_AHEAD = 2
 _HELPERS_MAX = 4
 """Threads each that cut and that compose, where a GPU is faster than one of them."""
 
@@ -148,7 +148,6 @@ class Renderer:
         self._options = options or RenderOptions()
         self._given = avatar
         self._networks = networks
-        self._helpers = 1
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -191,10 +190,11 @@ class Renderer:
     ) -> Generator[Frame, None, None]:
         """Give the frames of a speech as its samples come: blocks of float32 [n], 16 kHz mono.
 
-        Sound and faces are prepared on a thread each, predictions are made by the generator's
-        workers, and frames are composed on the consumer's thread, so that a consumer that pauses
-        makes all others wait. Where the generator is the renderer's own and on a GPU, several
-        threads prepare faces and compose.
+        Sound is heard and the avatar's frames are read on a thread each. Where the generator is
+        the renderer's own and runs on a processor, each of its workers makes a frame from cutting
+        the face to composing; else faces are cut on a thread of their own, and frames composed on
+        the consumer's, or on several where a GPU would wait for one. A consumer that pauses makes
+        all others wait.
 
         Args:
             samples: the speech.
@@ -215,8 +215,8 @@ class Renderer:
             )
             return Frame(image, *_told(index, face, start_s))
 
-        with closing(self._spoken(samples, start_frame, self._avatar.frame)) as spoken:
-            yield from self._each(draw, spoken)
+        with closing(self._drawn(samples, start_frame, draw)) as frames:
+            yield from frames
 
     def planar_frames(
         self, samples: Iterable[Samples], *, start_frame: int | None = None
@@ -240,28 +240,70 @@ class Renderer:
             )
             return PlanarFrame(planes, *_told(index, face, start_s))
 
-        with closing(self._spoken(samples, start_frame, self._avatar.pixels)) as spoken:
-            yield from self._each(draw, spoken)
+        with closing(self._drawn(samples, start_frame, draw)) as frames:
+            yield from frames
 
-    def _spoken(
+    def _drawn(
         self,
         samples: Iterable[Samples],
         start_frame: int | None,
-        pixels: Callable[[int], Pixels],
-    ) -> Generator[_Spoken, None, None]:
-        """Give each frame's number, what it was before it spoke, and its new face.
-
-        Of the avatar's frames, that of a number is what `pixels` gives for it.
-        """
+        draw: Callable[[_Spoken], Result],
+    ) -> Generator[Result, None, None]:
+        """Give each frame, as `draw` makes it of what it was before it spoke and its new face."""
         start = self._options.start_frame if start_frame is None else start_frame
+        shown = ((number, self._avatar.pixels(number)) for number in self._avatar.ping_pong(start))
+        with Stage(self._windows(samples), ahead=_WINDOWS_AHEAD, name="audio") as windows:
+            own = self._own_generator()
+            # To ask for its back end opens it, while the first sound is heard.
+            if own is not None and own.backend.device == "cpu":
+                drawn = self._on_cores(own, windows, shown, draw)
+            else:
+                helpers = 1 if own is None else min(_HELPERS_MAX, available_cores())
+                drawn = self._in_stages(windows, shown, draw, helpers)
+            with closing(drawn) as frames:
+                yield from frames
+
+    def _on_cores(
+        self,
+        generator: Inferencer,
+        windows: Iterator[NDArray[np.float32]],
+        shown: Iterator[tuple[int, Pixels]],
+        draw: Callable[[_Spoken], Result],
+    ) -> Generator[Result, None, None]:
+        """Make each frame on one of the generator's workers, from its cutting to its composing.
+
+        What a step has left in the cache of a core, the next one finds there.
+        """
+
+        def make(asked: tuple[int, tuple[NDArray[np.float32], tuple[int, Pixels]]]) -> Result:
+            index, (window, (number, frame)) = asked
+            face = self._cut(number, frame)
+            name = self._avatar.face_name(number)
+            (prediction,) = generator.run(face.visual[None], window[None], (name,))
+            return draw((index, face, prediction))
+
+        with Stage(shown, ahead=_FRAMES_AHEAD, name="frames") as frames:
+            asked = enumerate(zip(windows, frames, strict=False))
+            # Where one at a time has all cores, faces are cut and composed beside it.
+            threads = max(2, generator.workers)
+            with closing(ordered_map(make, asked, workers=threads)) as made:
+                yield from made
+
+    def _in_stages(
+        self,
+        windows: Iterator[NDArray[np.float32]],
+        shown: Iterator[tuple[int, Pixels]],
+        draw: Callable[[_Spoken], Result],
+        helpers: int,
+    ) -> Generator[Result, None, None]:
+        """Make frames step by step, faces ahead of a generator that others use, too, or of a GPU.
+
+        A generator that others use serves live streams, where a frame must not wait for the one
+        after it to come: there are no helpers then.
+        """
         waiting: deque[_Face] = deque()
-        with ExitStack() as stack:
-            windows = stack.enter_context(
-                Stage(self._windows(samples), ahead=_WINDOWS_AHEAD, name="audio")
-            )
-            faces = stack.enter_context(
-                Stage(self._faces(start, pixels), ahead=_FACES_AHEAD, name="faces")
-            )
+        cut = _each(lambda one: self._cut(*one), shown, helpers)
+        with Stage(cut, ahead=_FACES_AHEAD, name="faces") as faces:
 
             def questions() -> Iterator[Question]:
                 # The generator takes them in order and gives predictions in the same order.
@@ -269,10 +311,13 @@ class Renderer:
                     waiting.append(face)
                     yield Question(face.visual, window, self._avatar.face_name(face.number))
 
-            predictions = stack.enter_context(closing(self._generator.map(questions())))
-            self._helpers = self._helpers_for(self._generator)
-            for index, prediction in enumerate(predictions):
-                yield index, waiting.popleft(), prediction
+            def spoken() -> Generator[_Spoken, None, None]:
+                with closing(self._generator.map(questions())) as predictions:
+                    for index, prediction in enumerate(predictions):
+                        yield index, waiting.popleft(), prediction
+
+            with closing(spoken()) as ready:
+                yield from _each(draw, ready, helpers)
 
     def _open(self, stack: ExitStack) -> None:
         options = self._options
@@ -312,38 +357,26 @@ class Renderer:
             yield from stream.push(block)
         yield from stream.flush()
 
-    def _faces(self, start: int, pixels: Callable[[int], Pixels]) -> Iterator[_Face]:
-        """Give the avatar's frames in their order from a place in it, without end."""
+    def _cut(self, number: int, frame: Pixels) -> _Face:
+        box = self._avatar.box(number)
+        crop, visual = crop_inputs(frame, box, self._geometry)
+        return _Face(number, frame, box, crop, visual)
 
-        def cut(shown: tuple[int, Pixels]) -> _Face:
-            index, frame = shown
-            box = self._avatar.box(index)
-            crop, visual = crop_inputs(frame, box, self._geometry)
-            return _Face(index, frame, box, crop, visual)
+    def _own_generator(self) -> Inferencer | None:
+        """Give the generator if nobody else uses it."""
+        if self._networks is None and isinstance(self._generator, Inferencer):
+            return self._generator
+        return None
 
-        shown = ((index, pixels(index)) for index in self._avatar.ping_pong(start))
-        yield from self._each(cut, shown)
 
-    def _each(
-        self, function: Callable[[Item], Result], items: Iterable[Item]
-    ) -> Generator[Result, None, None]:
-        """Give the function of each item, on this thread, or by helpers as soon as there are."""
-        rest = iter(items)
-        for item in rest:
-            if self._helpers > 1:
-                yield from ordered_map(function, chain((item,), rest), workers=self._helpers)
-                return
-            yield function(item)
-
-    def _helpers_for(self, generator: Predictor) -> int:
-        """Tell how many threads each are to cut and to compose beside a generator that is open.
-
-        A network that others have open serves live streams, where a frame must not wait for the
-        one after it to come.
-        """
-        if self._networks is not None or not isinstance(generator, Inferencer):
-            return 1
-        return min(_HELPERS_MAX, available_cores()) if generator.backend.device == "gpu" else 1
+def _each(
+    function: Callable[[Item], Result], items: Iterable[Item], helpers: int
+) -> Generator[Result, None, None]:
+    """Give the function of each item, on this thread, or by helpers where there are several."""
+    if helpers > 1:
+        yield from ordered_map(function, items, workers=helpers)
+    else:
+        yield from map(function, items)
 
 
 def _told(index: int, face: _Face, start_s: float) -> tuple[int, float, int, float]:
