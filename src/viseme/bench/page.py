@@ -78,8 +78,8 @@ def _engine_rows(figures: Figures) -> list[str]:
         rows += [
             "",
             f"A frame of this network is {floor['gflop_per_frame']:.2f} GFLOP, and these cores do "
-            f"{_spread(floor['gflop_per_s'])} a second in products of matrices in float32: at that "
-            f"speed {floor['floor_ms']:.1f} ms a frame.",
+            f"up to {floor['gflop_per_s']:.0f} a second in products of matrices in float32: at "
+            f"that speed {floor['floor_ms']:.1f} ms a frame.",
         ]
     return rows
 

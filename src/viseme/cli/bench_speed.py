@@ -166,7 +166,7 @@ def _show_render(report: RenderReport) -> None:
                 "back end",
                 "frames\n/s",
                 "quarters",
-                "real-time\nfactor",
+                "real-\ntime\nfactor",
                 "times\nplain",
                 "MiB",
             ),

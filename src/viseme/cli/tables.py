@@ -7,11 +7,13 @@ from typing import Literal
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 __all__ = ["show_table"]
 
 _WIDTH = 80
+_LONGEST = 1000
 
 
 def show_table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 0) -> None:
@@ -28,7 +30,8 @@ def show_table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, words: in
         table.add_column(head, justify=justify, vertical="bottom", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_WIDTH)
-    console.print(table)
+    terminal = Console(highlight=False)
+    width = terminal.width if terminal.is_terminal else _WIDTH
+    # A figure that is cut is another figure: rather a line that is too long.
+    needed = Measurement.get(terminal, terminal.options.update(max_width=_LONGEST), table).maximum
+    Console(highlight=False, width=max(width, needed)).print(table)
