@@ -179,7 +179,11 @@ def test_it_is_in_time_again_after_another_tab_was_in_front(page: Any, url: str)
 
 
 @pytest.mark.in_time
-def test_it_is_in_time_again_after_it_slept(page: Any, browser: Any, url: str) -> None:
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("asleep_s", [5, 60], ids=["for a moment", "longer than it is waited for"])
+def test_it_is_in_time_again_after_it_slept(
+    page: Any, browser: Any, url: str, asleep_s: float
+) -> None:
     """All that runs in the page stops, as where a lid is closed; the server goes on."""
     opened(page, url)
 
@@ -189,9 +193,9 @@ def test_it_is_in_time_again_after_it_slept(page: Any, browser: Any, url: str) -
         for process in pages:
             os.kill(process, signal.SIGSTOP)
         try:
-            time.sleep(5)
+            time.sleep(asleep_s)
         finally:
             for process in pages:
                 os.kill(process, signal.SIGCONT)
 
-    check_recovery(page, "a tab asleep", trouble)
+    check_recovery(page, f"a tab asleep for {asleep_s} s", trouble)
