@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,13 @@ def test_files_are_written_once_and_those_of_long_ago_go(info: ModelInfo, tmp_pa
 def test_a_place_that_cannot_be_written_keeps_it_whole(info: ModelInfo, tmp_path: Path) -> None:
     (tmp_path / "halves").write_text("no folder")
     assert parts_of(info, "it", FeatureOptions(FACES, folder=tmp_path)) is None
+
+
+def test_many_at_once_get_the_same(info: ModelInfo, tmp_path: Path) -> None:
+    options = FeatureOptions(FACES, folder=tmp_path / "cache")
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: parts_of(info, "it", options), range(8)))
+    assert found[0] is not None
+    assert set(found) == {found[0]}
+    (folder,) = (tmp_path / "cache" / "halves").iterdir()
+    assert [path.name for path in folder.iterdir()] == ["0"]  # and nothing that was not needed

@@ -117,10 +117,8 @@ def _write(info: ModelInfo, folder: Path, again: frozenset[str]) -> bool:
                 return False
             shapes = {spec.name: spec.shape for spec in outputs}
             (part / _SPEAKING).write_bytes(halves.typed(shapes))
-            with contextlib.suppress(FileExistsError):  # another process was faster
-                part.rename(folder)
-        return True
-    return False
+            part.rename(folder)
+    return folder.is_dir()  # for another process may have been faster
 
 
 def _numbers_in(spec: TensorSpec) -> int:
