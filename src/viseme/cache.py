@@ -19,7 +19,7 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-__all__ = ["CACHE_DIR_VARIABLE", "Shelf", "bytes_of", "cache_folder"]
+__all__ = ["CACHE_DIR_VARIABLE", "Shelf", "bytes_of", "cache_folder", "keep_latest"]
 
 CACHE_DIR_VARIABLE = "VISEME_CACHE_DIR"
 """The environment variable that puts the cache elsewhere."""
@@ -42,6 +42,17 @@ def cache_folder() -> Path:
         if folder.is_absolute():
             return folder
     return Path(os.devnull, "viseme")  # a temporary folder would be anyone's to fill
+
+
+def keep_latest(folder: Path, count: int) -> None:
+    """Let go of all but the folders in a folder that were touched last.
+
+    Raises:
+        OSError: it cannot be looked into.
+    """
+    by_use = sorted(folder.iterdir(), key=lambda one: one.stat().st_mtime)
+    for old in by_use[:-count]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def bytes_of(count: int, item_bytes: int) -> int:
@@ -94,9 +105,7 @@ class Shelf:
                 return False
             self._folder.mkdir(exist_ok=True)
             os.utime(self._folder)
-            by_use = sorted(self._all.iterdir(), key=lambda one: one.stat().st_mtime)
-            for folder in by_use[:-_OWNERS_MAX]:
-                shutil.rmtree(folder, ignore_errors=True)
+            keep_latest(self._all, _OWNERS_MAX)
         except OSError:
             return False
         return os.access(self._folder, os.W_OK | os.X_OK)

@@ -1,6 +1,6 @@
 """Frames that are decoded once: what a video gave is kept on disk, as it is in memory.
 
-To read a frame takes a tenth of the time that it takes to decode it, and none of those before it.
+To read a frame takes less time than to decode it, and needs none of those before it.
 """
 
 from __future__ import annotations

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from viseme.cache import cache_folder
+from viseme.cache import cache_folder, keep_latest
 from viseme.engine.features import FeatureOptions
 from viseme.engine.model import ModelInfo
 from viseme.engine.onnx_runtime import TensorSpec, read_signature
@@ -75,7 +74,9 @@ def parts_of(info: ModelInfo, digest: str, options: FeatureOptions) -> Parts | N
         if found is None or not options.has_room_for(sum(found[1].values())):
             return None
         parts, _ = found
-    _make_room(networks, mine)
+    with contextlib.suppress(OSError):
+        os.utime(mine)
+        keep_latest(networks, _NETWORKS_MAX)
     return parts
 
 
@@ -124,12 +125,3 @@ def _write(info: ModelInfo, folder: Path, again: frozenset[str]) -> bool:
 def _numbers_in(spec: TensorSpec) -> int:
     """Count the numbers of one face's feature; what is open counts as one, and is seen later."""
     return math.prod(extent or 1 for extent in spec.shape)
-
-
-def _make_room(networks: Path, mine: Path) -> None:
-    """Note that a network is used, and let go of those that were not for longest."""
-    with contextlib.suppress(OSError):
-        os.utime(mine)
-        by_use = sorted(networks.iterdir(), key=lambda one: one.stat().st_mtime)
-        for folder in by_use[:-_NETWORKS_MAX]:
-            shutil.rmtree(folder, ignore_errors=True)
