@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import av
 import cv2
 import numpy as np
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 
 from support.house import TOKENS, open_house, serving
 from support.http_service import Service, http_service
@@ -280,10 +282,40 @@ def check_empty(service: Service) -> None:
         time.sleep(0.01)
 
 
-def test_a_message_that_is_too_long(service: Service) -> None:
+@pytest.mark.parametrize("size", [2**20 + 2, 100_000_000])
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_message_that_is_too_long(service: Service, size: int, is_whole: bool) -> None:
+    message = bytes(size)
+    pieces = (message[start : start + 2**18] for start in range(0, size, 2**18))
     with talk(service) as socket:
-        socket.connection.send(bytes(2**20 + 2))
+        with suppress(ConnectionClosed):  # while it is being sent
+            socket.connection.send(message if is_whole else pieces)
+        error = socket.next()
+        assert error == {
+            "type": "error",
+            "code": "INVALID_ARGUMENT",
+            "message": "A message has more than 1048576 bytes; send sound in shorter pieces.",
+        }
         assert socket.closing_code() == 1009
+    check_empty(service)
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_masked", "sentence", "code"),
+    [
+        (Frame(Opcode.TEXT, b"\xff"), True, "A text message is not UTF-8", 1007),
+        (Frame(Opcode.BINARY, b""), False, "What has come cannot be read", 1002),
+    ],
+)
+def test_what_is_no_message(
+    service: Service, sent: Frame, is_masked: bool, sentence: str, code: int
+) -> None:
+    with talk(service) as socket:
+        socket.connection.socket.sendall(sent.serialize(mask=is_masked))
+        error = socket.next()
+        assert isinstance(error, dict)
+        assert error["message"].startswith(sentence)
+        assert socket.closing_code() == code
     check_empty(service)
 
 
@@ -299,9 +331,14 @@ def test_other_pages_may_not(service: Service) -> None:
     with line(service, origin=own) as socket:
         socket.say(**HELLO)
         assert isinstance(socket.next(), dict)
-    with pytest.raises(InvalidStatus) as refused, line(service, origin="https://evil.example"):
-        pass
-    assert refused.value.response.status_code == 403
+    with line(service, origin="https://evil.example") as socket:
+        assert socket.next() == {
+            "type": "error",
+            "code": "PERMISSION_DENIED",
+            "message": "Pages of https://evil.example may not talk to this server; "
+            "its operator can name them in cors.origins.",
+        }
+        assert socket.closing_code() == 1008
 
 
 def test_pages_that_are_named_may(folders: list[Path]) -> None:

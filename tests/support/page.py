@@ -34,15 +34,16 @@ BROWSER_ARGUMENTS = [
 
 
 @contextmanager
-def server(folder: Path, port: int, avatar: str = "tiny") -> Iterator[str]:
+def server(folder: Path, port: int, avatar: str = "tiny", **settings: str) -> Iterator[str]:
     """Serve an avatar, and give the page's address.
 
     Args:
         folder: that of the fixture.
         port: 0 takes a free one.
         avatar: the name of one in the folder.
+        settings: of the environment.
     """
-    environment = {**os.environ, "VISEME_AVATARS": str(folder / "avatars")}
+    environment = {**os.environ, "VISEME_AVATARS": str(folder / "avatars"), **settings}
     where = f"127.0.0.1:{port}"
     arguments = ("--avatar", avatar, "--backend", "onnxruntime", "--json", "--http", where)
     with serving_process(folder, environment, *arguments) as process:

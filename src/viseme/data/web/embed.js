@@ -29,17 +29,26 @@ import { FileSpeech } from "./speaking.js";
 
 const FEED_MS = 40;
 
+/** Not in the page's text, which the policy of a site may forbid. */
+const STYLE = new CSSStyleSheet();
+STYLE.replaceSync(`
+  :host { display: block; }
+  canvas { display: block; width: 100%; height: 100%; object-fit: contain; border-radius: inherit; }
+`);
+
 export class VisemeAvatar extends HTMLElement {
   static observedAttributes = ["src", "avatar", "token", "latency", "fit"];
 
   constructor() {
     super();
     const root = this.attachShadow({ mode: "open" });
-    root.innerHTML = `<style>
-      :host { display: block; }
-      canvas { display: block; width: 100%; height: 100%; object-fit: contain; border-radius: inherit; }
-    </style><canvas width="1280" height="720" role="img" aria-label="The avatar"></canvas>`;
-    this.canvas = /** @type {HTMLCanvasElement} */ (root.querySelector("canvas"));
+    root.adoptedStyleSheets = [STYLE];
+    this.canvas = document.createElement("canvas");
+    this.canvas.width = 1280;
+    this.canvas.height = 720;
+    this.canvas.setAttribute("role", "img");
+    this.canvas.setAttribute("aria-label", "The avatar");
+    root.append(this.canvas);
     /** @type {Line | null} */
     this.line = null;
     /** @type {Screen | null} */

@@ -64,6 +64,13 @@ _Deed: TypeAlias = Interrupt | Say | End
 """A word that has its place among the sound."""
 
 
+class OriginError(VisemeError):
+    """A page of another origin that the configuration does not name."""
+
+    http_status = 403
+    grpc_status = "PERMISSION_DENIED"
+
+
 class LiveRoute:
     """Answers `/v1/live`.
 
@@ -76,12 +83,10 @@ class LiveRoute:
 
     async def answer(self, socket: WebSocket) -> None:
         """Hold one conversation, from the handshake to the end."""
-        if not self._is_welcome(socket):
-            await socket.close(_POLICY)  # the handshake is refused with 403
-            return
         await socket.accept()
         with suppress(WebSocketDisconnect):
             try:
+                self._check_origin(socket)
                 await _Conversation(self._house, socket).hold()
                 await _close(socket, _NORMAL)
             except VisemeError as error:
@@ -89,17 +94,24 @@ class LiveRoute:
             except asyncio.CancelledError:  # the server ends, and this is the last that it does
                 await _fail(socket, stopping())
 
-    def _is_welcome(self, socket: WebSocket) -> bool:
-        """Tell whether the page that the socket is opened by may do so.
+    def _check_origin(self, socket: WebSocket) -> None:
+        """See whether the page that the socket is opened by may do so.
 
-        A browser names the page's origin, and lets any page open a socket anywhere.
+        A browser names the page's origin, and lets any page open a socket anywhere. It would not
+        tell the page of a handshake that is refused; an error it does.
+
+        Raises:
+            OriginError: it may not.
         """
         origin = socket.headers.get("origin")
-        if origin is None:
-            return True
+        if origin is None or urlsplit(origin).netloc == socket.headers.get("host"):
+            return
         allowed = self._house.config.cors.origins
-        own = urlsplit(origin).netloc == socket.headers.get("host")
-        return own or "*" in allowed or origin in allowed
+        if "*" not in allowed and origin not in allowed:
+            raise OriginError(
+                f"Pages of {origin[:200]} may not talk to this server; "
+                "its operator can name them in cors.origins."
+            )
 
 
 class _Conversation:

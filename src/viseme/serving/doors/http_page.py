@@ -23,7 +23,7 @@ _POLICY: Final = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
-        "style-src 'self' 'unsafe-inline'",  # of the avatar's element, which brings its own
+        "style-src 'self'",
         "connect-src 'self' ws: wss:",  # an avatar may be another server's
         "img-src 'self' blob: data:",
         "media-src blob:",

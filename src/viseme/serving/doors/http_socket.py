@@ -1,4 +1,8 @@
-"""One WebSocket of the HTTP door: little is on its way, so that it is seen when a line is slow."""
+"""One WebSocket of the HTTP door.
+
+Little is on its way, so that it is seen when a line is slow. What cannot be read as a message is
+answered with an error like all else that is wrong.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,13 @@ from typing import Any, Final
 from uvicorn import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import State
 
+from viseme.errors import InputError
 from viseme.serving.doors.http_connection import HANG_UP
+from viseme.serving.doors.http_json import encode_json
+from viseme.serving.doors.live_words import error_words
 
 __all__ = ["DRAINED", "ShallowSocket"]
 
@@ -25,6 +33,9 @@ it takes megabytes, which are seconds of video on a slow line, and pings wait be
 _LOWAT: Final[int | None] = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 _KERNEL_BYTES: Final = 2**17
 """What it may hold in all where it does not know that limit; long lines are slower by it."""
+_LINGER_S: Final = 3.0
+"""How long one who sends what cannot be read is listened to after it has been told so: if the line
+were cut while something is on its way, the answer would be lost with it."""
 _NO_LINGERING: Final = struct.pack("ii", 1, 0)
 
 
@@ -97,6 +108,34 @@ class ShallowSocket(WebSocketsSansIOProtocol):
         super().keepalive_timeout()
         if self.transport.get_write_buffer_size():
             self._break_off()  # else it would wait until someone reads that it is closed
+
+    def handle_parser_exception(self) -> None:
+        """Say what is wrong with what has come, say goodbye, and pass over the rest of it."""
+        if self.close_sent:
+            return  # it has been said, and this is the rest
+        close = self.conn.close_sent
+        assert close is not None
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": close.code})
+        words = encode_json(error_words(InputError(self._complaint(close.code))))
+        # Before the goodbye that waits there, after which nothing more may be said.
+        last = Frame(Opcode.TEXT, words).serialize(mask=False)
+        self.transport.write(b"".join((last, *self.conn.data_to_send())))
+        self.close_sent = self.disconnected = True
+        self.stop_keepalive()
+        self.close_timer = self.loop.call_later(_LINGER_S, self.transport.close)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+
+    def _complaint(self, code: int) -> str:
+        if code == CloseCode.MESSAGE_TOO_BIG:
+            most = self.config.ws_max_size
+            return f"A message has more than {most} bytes; send sound in shorter pieces."
+        if code == CloseCode.INVALID_DATA:
+            return "A text message is not UTF-8; send sound as binary messages."
+        return "What has come cannot be read as a WebSocket's messages (RFC 6455)."
 
     def shutdown(self) -> None:
         """End the conversation, since the server ends.
