@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.page import PICTURES, until, wait_for
+from support.page import PICTURES, until, until_page, wait_for
 from support.probes import window_painter
 from support.server_process import addresses, drain, serving_process
 from support.tiny_avatar import make_avatar
@@ -35,7 +35,7 @@ def test_who_speaks_is_chosen_by_a_picture(page: Any, folder: Path) -> None:
         wait_for(page, "resting")
         page.wait_for_selector("#cast button + button")
         loaded = "[...document.querySelectorAll('#cast img')].every((i) => i.naturalWidth > 0)"
-        page.wait_for_function(loaded)
+        until_page(page, loaded)
         pressed = "[...document.querySelectorAll('#cast button')].map((b) => b.ariaPressed)"
         assert page.evaluate(pressed) == ["true", "false"]
         page.click("#cast button + button")
@@ -60,9 +60,9 @@ def test_it_fills_the_screen(page: Any, url: str) -> None:
     page.goto(url)
     wait_for(page, "resting")
     page.click("#full")
-    page.wait_for_function("document.fullscreenElement !== null")
+    until_page(page, "document.fullscreenElement !== null")
     page.evaluate("document.exitFullscreen()")
-    page.wait_for_function("document.fullscreenElement === null")
+    until_page(page, "document.fullscreenElement === null")
 
 
 def test_the_keys_alone_make_it_speak_and_stop(page: Any, url: str) -> None:

@@ -76,9 +76,14 @@ def is_drawn(page: Any) -> bool:
 
 
 def until(page: Any, expression: str) -> None:
+    """Wait until something of the page's avatar, which is `a`, is so."""
+    until_page(page, f"(a => ({expression}))(document.querySelector('viseme-avatar'))")
+
+
+def until_page(page: Any, expression: str) -> None:
     """Wait until something is so; the page allows no script of ours to wait in it."""
     for _ in range(10 * PATIENCE_S):
-        if of_avatar(page, expression):
+        if page.evaluate(expression):
             return
         page.wait_for_timeout(100)
     raise AssertionError(f"not so: {expression}")
