@@ -10,6 +10,7 @@ from pathlib import Path
 
 from viseme.engine.backend import Backend
 from viseme.engine.bound import BoundBackend
+from viseme.engine.folding import folded
 from viseme.engine.machine import WorkPlan
 from viseme.engine.model import ModelInfo
 from viseme.engine.onnx_runtime import OnnxRuntimeBackend, available_targets
@@ -36,8 +37,12 @@ Shapes = Mapping[str, tuple[int, ...]]
 Opener = Callable[[Path, Shapes, WorkPlan], Backend]
 
 
-def _onnx_runtime(path: Path, _: Shapes, plan: WorkPlan, *, target: str) -> Backend:
-    return OnnxRuntimeBackend(path, target=target, threads=plan.threads)
+def _onnx_runtime(path: Path, _: Shapes, plan: WorkPlan) -> Backend:
+    return OnnxRuntimeBackend(folded(path) or path, threads=plan.threads)
+
+
+def _tensor_rt(path: Path, _: Shapes, plan: WorkPlan) -> Backend:
+    return OnnxRuntimeBackend(path, target="tensorrt", threads=plan.threads)
 
 
 _HALF_OPTIONS = {"prefer_nhwc": "1"}  # as the matrix units of NVIDIA's GPUs want halves to lie
@@ -52,20 +57,24 @@ def _cuda(path: Path, shapes: Shapes, plan: WorkPlan, *, precision: str) -> Back
         if backend.device == "gpu":
             return backend
         backend.close()
-    return OnnxRuntimeBackend(path, threads=plan.threads)
+    return _onnx_runtime(path, shapes, plan)
 
 
 def _open_vino(path: Path, shapes: Shapes, plan: WorkPlan, *, precision: str) -> Backend:
     return OpenVINOBackend(
-        path, precision=precision, shapes=shapes, threads=plan.threads, workers=plan.workers
+        folded(path) or path,
+        precision=precision,
+        shapes=shapes,
+        threads=plan.threads,
+        workers=plan.workers,
     )
 
 
 _OPENERS: dict[str, Opener] = {
-    "onnxruntime": partial(_onnx_runtime, target="onnxruntime"),
+    "onnxruntime": _onnx_runtime,
     "cuda": partial(_cuda, precision="float32"),
     "cuda-fp16": partial(_cuda, precision="float16"),
-    "tensorrt": partial(_onnx_runtime, target="tensorrt"),
+    "tensorrt": _tensor_rt,
     "openvino": partial(_open_vino, precision="float32"),
     "openvino-bf16": partial(_open_vino, precision="bfloat16"),
 }

@@ -1,4 +1,4 @@
-"""The part of ONNX's format that taking networks apart and halving their precision need.
+"""The part of ONNX's format that it needs to take networks apart, fold layers and halve precision.
 
 Names, numbers and types of the fields are those of ONNX (onnx.proto, IR version 3 and later). All
 else stays in a message unread, as what protobuf calls unknown fields, and is written again with it.
@@ -26,9 +26,10 @@ _FIELDS: Final = {
     "Graph": "1 node Node*, 5 initializer Tensor*, 11 input Value*, 12 output Value*, "
     "13 value_info Value*",
     "Node": "1 input string*, 2 output string*, 4 op_type string, 5 attribute Attribute*",
-    "Attribute": "1 name string, 3 i int64, 5 t Tensor, 6 g Graph, 11 graphs Graph*, 20 type int32",
-    "Tensor": "2 data_type int32, 4 float_data float*, 8 name string, 9 raw_data bytes, "
-    "14 data_location int32",
+    "Attribute": "1 name string, 3 i int64, 5 t Tensor, 6 g Graph, 8 ints int64*, "
+    "11 graphs Graph*, 20 type int32",
+    "Tensor": "1 dims int64*, 2 data_type int32, 4 float_data float*, 8 name string, "
+    "9 raw_data bytes, 14 data_location int32",
     "Value": "1 name string, 2 type Type",
     "Type": "1 tensor_type TensorType",
     "TensorType": "1 elem_type int32, 2 shape Shape",

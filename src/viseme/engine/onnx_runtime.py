@@ -101,7 +101,7 @@ class OnnxRuntimeBackend(Backend):
     """A network in an ONNX Runtime session.
 
     Args:
-        model: the ONNX file.
+        model: the ONNX file, or its content.
         target: ``"tensorrt"``, ``"cuda"`` or ``"onnxruntime"`` (the CPU). Where it is not to be
             had the next of them is taken: :attr:`name` says which.
         threads: CPU cores for one call. One means that a call runs on its caller's thread.
@@ -111,7 +111,9 @@ class OnnxRuntimeBackend(Backend):
         BackendError: if ONNX Runtime cannot prepare the network.
     """
 
-    def __init__(self, model: Path, *, target: str = "onnxruntime", threads: int = 1) -> None:
+    def __init__(
+        self, model: Path | bytes, *, target: str = "onnxruntime", threads: int = 1
+    ) -> None:
         session, self.name = open_session(model, target=target, threads=threads)
         self.device = "cpu" if self.name == "onnxruntime" else "gpu"
         self.precision = "float32"

@@ -42,7 +42,7 @@ class OpenVINOBackend(Backend):
     calls at once wait for one.
 
     Args:
-        model: the ONNX file.
+        model: the ONNX file, or its content.
         precision: ``"float32"``, or ``"bfloat16"`` where the processor computes in it.
         shapes: the shape of each input by name, to fix what the file leaves open: OpenVINO plans
             memory and kernels ahead only for fixed shapes. Calls must keep to them.
@@ -57,7 +57,7 @@ class OpenVINOBackend(Backend):
 
     def __init__(
         self,
-        model: Path,
+        model: Path | bytes,
         *,
         precision: str = "float32",
         shapes: Mapping[str, tuple[int, ...]] | None = None,
@@ -86,11 +86,12 @@ class OpenVINOBackend(Backend):
             # Threads bound to cores would wait for whatever else runs on theirs.
             hint.enable_cpu_pinning: False,
         }
-        with _translated(f"OpenVINO cannot read {model}", ModelError):
+        title = str(model) if isinstance(model, Path) else "the network"
+        with _translated(f"OpenVINO cannot read {title}", ModelError):
             network = core.read_model(model)
             if shapes:
                 network.reshape({name: list(shape) for name, shape in shapes.items()})
-        with _translated(f"OpenVINO cannot prepare {model}", BackendError):
+        with _translated(f"OpenVINO cannot prepare {title}", BackendError):
             compiled = core.compile_model(network, "CPU", config)
             taken = compiled.get_property(hint.inference_precision)
             requests: SimpleQueue[Any] = SimpleQueue()
