@@ -10,7 +10,18 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from viseme.bench.floor import Floor, count_operations
+from support.probes import noisy_generator
+from viseme.bench import floor as module
+from viseme.bench.floor import (
+    Floor,
+    Layer,
+    Speeds,
+    floor_words,
+    measure_speeds,
+    read_layers,
+    speaking,
+)
+from viseme.bench.full_size import write_full_size
 
 
 def network(
@@ -48,20 +59,78 @@ def test_products_are_counted(
     kind, attributes = node
     nodes = [helper.make_node(kind, ["x", "w"], ["y"], **attributes)]
     path = network(tmp_path / "it.onnx", nodes, taken, w=weights)
-    assert count_operations(path) == operations
+    layers = read_layers(path)
+    assert layers is not None
+    assert sum(layer.operations for layer in layers) == operations
 
 
 def test_where_a_shape_cannot_be_known_nothing_is_said(tmp_path: Path) -> None:
     nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
     path = network(tmp_path / "it.onnx", nodes, ["batch", "any", 6], w=(6, 10))
-    assert count_operations(path) is None
+    assert read_layers(path) is None
+
+
+def test_only_maps_that_a_cache_does_not_hold_are_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = tmp_path / "size"
+    size.write_text("2K\n")
+    monkeypatch.setattr(module, "_CACHE", size)
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["narrow"]),  # 4 * 10 * 10 numbers become 100
+        helper.make_node("Conv", ["narrow", "v"], ["wide"]),  # and 700
+        helper.make_node("Relu", ["wide"], ["y"]),
+    ]
+    weights = {"w": (1, 4, 1, 1), "v": (7, 1, 1, 1)}
+    path = network(tmp_path / "it.onnx", nodes, ["batch", 4, 10, 10], **weights)
+    assert read_layers(path) == [Layer(2 * 100 * 4, 0), Layer(2 * 700, 2800)]
+    size.write_text("odd")
+    assert read_layers(path) == [Layer(2 * 100 * 4, 0), Layer(2 * 700, 0)]
 
 
 def test_it_is_told() -> None:
-    floor = Floor(9_770_000_000, 200e9)
+    floor = Floor([Layer(9_000_000_000, 10**8), Layer(770_000_000, 10**9)], Speeds(200e9, 25e9))
     assert floor.ms == pytest.approx(48.85)
+    assert floor.layered_ms == pytest.approx(45 + 40)
     assert floor.figures() == {
         "gflop_per_frame": 9.77,
         "gflop_per_s": 200.0,
         "floor_ms": 48.85,
+        "map_mb_per_frame": 1100.0,
+        "memory_gb_per_s": 25.0,
+        "layered_ms": 85.0,
     }
+
+
+def test_what_is_held_is_not_told_of() -> None:
+    speeds = Speeds(200e9, 25e9)
+    words = floor_words(Floor([Layer(10**9, 10**8)], speeds).figures())
+    assert (
+        "at that speed 5.0 ms on all of them. Its maps that no core's cache holds are 100" in words
+    )
+    assert words.endswith(" 5.0 ms.")
+    words = floor_words(Floor([Layer(10**9, 0)], speeds).figures(), "It")
+    assert words.startswith("It is 1.00 GFLOP, ")
+    assert words.endswith(" 5.0 ms on all of them.")
+
+
+def test_speeds_are_some() -> None:
+    assert min(measure_speeds()) > 1e8
+
+
+def test_a_face_seen_before_needs_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISEME_CACHE_DIR", str(tmp_path / "cache"))
+    path = tmp_path / "full.onnx"
+    write_full_size(path)
+    whole, part = read_layers(path), read_layers(speaking(path, 2))
+    assert whole is not None
+    assert part is not None
+    assert 0.5 < Floor(part, Speeds(1, 1)).operations / Floor(whole, Speeds(1, 1)).operations < 0.8
+
+
+def test_what_is_not_taken_apart_runs_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISEME_CACHE_DIR", str(tmp_path / "cache"))
+    path = noisy_generator(tmp_path / "m.onnx")
+    assert speaking(path, 10**9) == path  # as there is no room for so many

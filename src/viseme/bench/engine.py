@@ -8,7 +8,7 @@ from typing import Any
 
 from viseme.avatar import load_avatar
 from viseme.bench.contest import Entry, Score, hold
-from viseme.bench.floor import Floor, count_operations, operations_per_s
+from viseme.bench.floor import Floor, Speeds, measure_speeds, read_layers
 from viseme.bench.work import Spec, model_of
 from viseme.engine.backends import GPU_BACKENDS
 from viseme.engine.machine import GPU_WORKERS
@@ -35,7 +35,7 @@ class EngineReport:
 
     scores: dict[int, list[Score]]
     floor: Floor | None = None
-    """What the arithmetic alone takes, where that is known and a processor does it."""
+    """What a frame takes at least, where that is known and a processor makes it."""
 
     def ratio(self, frames: int, score: Score) -> float:
         """Tell how many times as fast as the plain reference a work is."""
@@ -68,12 +68,12 @@ def measure_engine(
     Raises:
         VisemeError: a work ended in the middle.
     """
-    operations = None
+    layers = None
     if spec.backend not in GPU_BACKENDS:
         with load_avatar(spec.avatar) as avatar:
-            operations = count_operations(model_of(spec, avatar))
-    on_step("Multiplying matrices.")
-    speeds = [operations_per_s()]
+            layers = read_layers(model_of(spec, avatar))
+    on_step("Multiplying and copying.")
+    speeds = [measure_speeds()]
     scores = {}
     for frames in options.frames:
         entries = [
@@ -82,8 +82,9 @@ def measure_engine(
         ]
         scores[frames] = hold(entries, options.rounds, on_step)
     # Once more: what else the machine does may be less by now.
-    speeds.append(operations_per_s())
-    return EngineReport(scores, None if operations is None else Floor(operations, max(speeds)))
+    speeds.append(measure_speeds())
+    best = Speeds(*map(max, *speeds))
+    return EngineReport(scores, None if layers is None else Floor(layers, best))
 
 
 def _works(spec: Spec, options: EngineOptions) -> list[tuple[str, str, Spec]]:

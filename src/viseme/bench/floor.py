@@ -1,54 +1,144 @@
-"""What the arithmetic of a network takes in float32, where nothing else takes any time."""
+"""What a network takes in float32 at least: by its arithmetic, and by its maps in memory."""
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-__all__ = ["Floor", "count_operations", "operations_per_s"]
+from viseme.engine import FeatureOptions, read_model
+from viseme.engine.choice_cache import file_digest
+from viseme.engine.machine import available_cores
+from viseme.engine.parts import parts_of
+
+__all__ = [
+    "SPEAKING",
+    "Floor",
+    "Layer",
+    "Speeds",
+    "floor_words",
+    "measure_speeds",
+    "read_layers",
+    "speaking",
+]
+
+SPEAKING: Final = "Of a frame whose face was seen before, what the network still does"
 
 _SIDE: Final = 2048
 """Of the matrices: large enough that all of a product is arithmetic."""
+_COPIED_BYTES: Final = 2**25
+"""For each core: as large as the widest maps of a network are."""
 _ROUNDS = 10
+_CACHE: Final = Path("/sys/devices/system/cpu/cpu0/cache/index2/size")
+_CACHE_BYTES: Final = 2**20
+"""A core's own cache where that is not told."""
+
+
+class Layer(NamedTuple):
+    """A convolution or a product of matrices, with what can be done on the way."""
+
+    operations: int
+    """Multiplications and additions for one frame."""
+    map_bytes: int
+    """What it takes and gives of maps that a core's cache does not hold."""
+
+
+class Speeds(NamedTuple):
+    """What the processor's cores do at best, together."""
+
+    operations_per_s: float
+    """In a product of large matrices, in float32."""
+    bytes_per_s: float
+    """Read and written where large arrays are copied."""
 
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """What the arithmetic alone of one frame takes."""
+    """What one frame takes at least."""
 
-    operations: int
-    """Multiplications and additions."""
-    per_s: float
-    """How many of them the processor's cores do at best in a product of matrices, in float32."""
+    layers: Sequence[Layer]
+    speeds: Speeds
+
+    @property
+    def operations(self) -> int:
+        """Multiplications and additions."""
+        return sum(layer.operations for layer in self.layers)
+
+    @property
+    def map_bytes(self) -> int:
+        """What goes to memory and comes from it."""
+        return sum(layer.map_bytes for layer in self.layers)
 
     @property
     def ms(self) -> float:
-        """Milliseconds a frame."""
-        return 1000 * self.operations / self.per_s
+        """Milliseconds of arithmetic."""
+        return 1000 * self.operations / self.speeds.operations_per_s
 
-    def __str__(self) -> str:
-        return (
-            f"A frame of this network is {self.operations / 1e9:.2f} GFLOP, and these cores do up "
-            f"to {self.per_s / 1e9:.0f} a second in products of matrices in float32: at that speed "
-            f"{self.ms:.1f} ms a frame."
+    @property
+    def layered_ms(self) -> float:
+        """Milliseconds, each layer at the speed of arithmetic or of memory, if that is longer.
+
+        It is the roofline of Williams, Waterman and Patterson (2009), layer by layer.
+        """
+        return 1000 * sum(
+            max(
+                layer.operations / self.speeds.operations_per_s,
+                layer.map_bytes / self.speeds.bytes_per_s,
+            )
+            for layer in self.layers
         )
 
     def figures(self) -> dict[str, Any]:
         """Give it by name, for programs."""
         return {
             "gflop_per_frame": round(self.operations / 1e9, 3),
-            "gflop_per_s": round(self.per_s / 1e9, 1),
+            "gflop_per_s": round(self.speeds.operations_per_s / 1e9, 1),
             "floor_ms": round(self.ms, 2),
+            "map_mb_per_frame": round(self.map_bytes / 1e6, 1),
+            "memory_gb_per_s": round(self.speeds.bytes_per_s / 1e9, 1),
+            "layered_ms": round(self.layered_ms, 2),
         }
 
 
-def count_operations(model: Path) -> int | None:
-    """Count a network's operations in convolutions and products of matrices for one frame.
+def floor_words(figures: Mapping[str, Any], subject: str = "A frame of this network") -> str:
+    """Say what `Floor.figures` gives, in sentences."""
+    words = (
+        f"{subject} is {figures['gflop_per_frame']:.2f} GFLOP, and these cores do up to "
+        f"{figures['gflop_per_s']:.0f} a second in products of matrices in float32: at that speed "
+        f"{figures['floor_ms']:.1f} ms on all of them."
+    )
+    if figures["map_mb_per_frame"]:
+        words += (
+            f" Its maps that no core's cache holds are {figures['map_mb_per_frame']:.0f} MB to "
+            f"read and write, and large arrays are copied at {figures['memory_gb_per_s']:.1f} "
+            "GB/s: one layer after the other, each at the slower of both speeds, "
+            f"{figures['layered_ms']:.1f} ms."
+        )
+    return words
+
+
+def speaking(model: Path, faces: int) -> Path:
+    """Give the part of a generator that runs for a face that was seen before.
+
+    Args:
+        model: all of it.
+        faces: how many the avatar has.
+
+    Returns:
+        The file of that half, written where it is not yet; of all where it is not taken apart.
+    """
+    parts = parts_of(read_model(model), file_digest(model), FeatureOptions(faces))
+    return model if parts is None else parts.speaking
+
+
+def read_layers(model: Path) -> list[Layer] | None:
+    """Count what a network's layers do and move for one frame.
 
     Returns:
         None where onnx, which reads the network's layers, is not installed, or cannot tell the
@@ -67,7 +157,8 @@ def count_operations(model: Path) -> int | None:
     shapes = {tensor.name: list(tensor.dims) for tensor in inferred.initializer}
     for value in (*inferred.input, *inferred.value_info, *inferred.output):
         shapes[value.name] = [extent.dim_value for extent in value.type.tensor_type.shape.dim]
-    total = 0
+    held_bytes = _cache_bytes()
+    layers = []
     for node in inferred.node:
         if node.op_type not in _OPERANDS:
             continue
@@ -75,8 +166,10 @@ def count_operations(model: Path) -> int | None:
         if not all(shapes.get(name) and all(shapes[name]) for name in wanted):
             return None
         made, taken, weights = (shapes[name] for name in wanted)
-        total += 2 * math.prod(made) * _OPERANDS[node.op_type](node, taken, weights)
-    return total
+        operations = 2 * math.prod(made) * _OPERANDS[node.op_type](node, taken, weights)
+        maps = (4 * math.prod(shape) for shape in (made, taken))
+        layers.append(Layer(operations, sum(size for size in maps if size > held_bytes)))
+    return layers
 
 
 def _summed_by_gemm(node: Any, taken: list[int], _: list[int]) -> int:
@@ -92,8 +185,20 @@ _OPERANDS: Final = {
 """For each operator, how many products are added up in each number that it makes."""
 
 
-def operations_per_s() -> float:
-    """Measure how many operations numpy's BLAS does a second on all cores, at best."""
+def _cache_bytes() -> int:
+    try:
+        size = _CACHE.read_text().strip()
+        return int(size.removesuffix("K")) * 2**10
+    except (OSError, ValueError):
+        return _CACHE_BYTES
+
+
+def measure_speeds() -> Speeds:
+    """Measure both, at best, of all cores."""
+    return Speeds(_operations_per_s(), _bytes_per_s())
+
+
+def _operations_per_s() -> float:
     left, right = np.random.default_rng(0).random((2, _SIDE, _SIDE), np.float32)
     out = np.empty_like(left)
     found = []
@@ -101,4 +206,17 @@ def operations_per_s() -> float:
         start_s = time.perf_counter()
         np.matmul(left, right, out=out)
         found.append(2 * _SIDE**3 / (time.perf_counter() - start_s))
+    return max(found)
+
+
+def _bytes_per_s() -> float:
+    cores = available_cores()
+    sources = np.ones((cores, _COPIED_BYTES), np.uint8)
+    targets = np.empty_like(sources)
+    found = []
+    with ThreadPoolExecutor(cores) as pool:
+        for _ in range(_ROUNDS):
+            start_s = time.perf_counter()
+            list(pool.map(np.copyto, targets, sources))
+            found.append(2 * sources.nbytes / (time.perf_counter() - start_s))
     return max(found)

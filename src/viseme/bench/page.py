@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from viseme.bench.floor import SPEAKING, floor_words
 from viseme.errors import InputError
 
 __all__ = ["performance_page"]
@@ -75,12 +76,7 @@ def _engine_rows(figures: Figures) -> list[str]:
             row += f" {_spread(work['ms_per_run']) if 'ms_per_run' in work else ''} |"
         rows.append(row)
     if floor := figures.get("floor"):
-        rows += [
-            "",
-            f"A frame of this network is {floor['gflop_per_frame']:.2f} GFLOP, and these cores do "
-            f"up to {floor['gflop_per_s']:.0f} a second in products of matrices in float32: at "
-            f"that speed {floor['floor_ms']:.1f} ms a frame.",
-        ]
+        rows += ["", floor_words(floor)]
     return rows
 
 
@@ -119,6 +115,8 @@ def _render_rows(figures: Figures) -> list[str]:
         f"| {100 * stage['share']:.0f} % |"
         for stage in figures["stages"]
     ]
+    if floor := figures.get("floor"):
+        rows += ["", floor_words(floor, SPEAKING)]
     return rows
 
 

@@ -14,9 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viseme.audio import FRAME_RATE_HZ, SAMPLE_RATE_HZ, read
+from viseme.avatar import load_avatar
 from viseme.bench.contest import Entry, Score, hold
+from viseme.bench.floor import Floor, measure_speeds, read_layers, speaking
 from viseme.bench.stages import STAGE_TITLES
-from viseme.bench.work import Spec
+from viseme.bench.work import Spec, model_of
+from viseme.engine.backends import GPU_BACKENDS
 
 __all__ = ["RenderReport", "RenderTask", "measure_render"]
 
@@ -53,6 +56,9 @@ class RenderReport:
     scores: dict[float, list[Score]]
     stages: list[Score]
     """Of each stage of the pipeline alone, in their order."""
+    floor: Floor | None = None
+    """What the network takes at least for a face seen before, where that is known and a
+    processor runs it."""
 
     def share(self, stage: Score) -> float:
         """Tell what part a stage has in the work that a film is, 0..1."""
@@ -92,7 +98,8 @@ class RenderReport:
             stage.figures() | ({} if stage.refused else {"share": round(self.share(stage), 3)})
             for stage in self.stages
         ]
-        return {"works": rows, "stages": stages}
+        floor = {} if self.floor is None else {"floor": self.floor.figures()}
+        return {"works": rows, "stages": stages, **floor}
 
 
 def measure_render(spec: Spec, task: RenderTask, on_step: Callable[[str], None]) -> RenderReport:
@@ -124,7 +131,18 @@ def measure_render(spec: Spec, task: RenderTask, on_step: Callable[[str], None])
         Entry(name, title, replace(spec, way=name), task.stage_frames)
         for name, title in STAGE_TITLES.items()
     ]
-    return RenderReport(scores, hold(stages, task.rounds, on_step))
+    return RenderReport(scores, hold(stages, task.rounds, on_step), _floor(spec, on_step))
+
+
+def _floor(spec: Spec, on_step: Callable[[str], None]) -> Floor | None:
+    if spec.backend in GPU_BACKENDS:
+        return None
+    with load_avatar(spec.avatar) as avatar:
+        layers = read_layers(speaking(model_of(spec, avatar), avatar.frame_count))
+    if layers is None:
+        return None
+    on_step("Multiplying and copying.")
+    return Floor(layers, measure_speeds())
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from viseme.bench.chart import Bar
 from viseme.bench.circumstances import circumstances
 from viseme.bench.contest import Score
 from viseme.bench.engine import EngineOptions, EngineReport, measure_engine
+from viseme.bench.floor import SPEAKING, floor_words
 from viseme.bench.render import RenderReport, RenderTask, measure_render
 from viseme.bench.work import Spec
 from viseme.cli.bench_outputs import Outputs, quarters
@@ -139,7 +140,7 @@ def _show_engine(report: EngineReport) -> None:
             print(textwrap.fill(f"In {backend}: {titles}.", WIDTH))
         _show_refused(scores)
     if report.floor is not None:
-        print(textwrap.fill(str(report.floor), WIDTH))
+        print(textwrap.fill(floor_words(report.floor.figures()), WIDTH))
 
 
 def _show_render(report: RenderReport) -> None:
@@ -195,6 +196,8 @@ def _show_stages(report: RenderReport) -> None:
     ]
     show_table(("stage, alone", "by", "ms of\na core", "quarters", "share"), rows, words=2)
     _show_refused(report.stages)
+    if report.floor is not None:
+        print(textwrap.fill(floor_words(report.floor.figures(), SPEAKING), WIDTH))
 
 
 def _show_refused(scores: Sequence[Score]) -> None:

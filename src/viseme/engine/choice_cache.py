@@ -16,7 +16,7 @@ from viseme.engine.machine import available_cores, cpu_model
 from viseme.engine.model import ModelInfo
 from viseme.errors import ModelError
 
-__all__ = ["ChoiceCache", "choice_key"]
+__all__ = ["ChoiceCache", "choice_key", "file_digest"]
 
 _FORMAT = 1
 _ENTRIES_MAX = 256
@@ -39,7 +39,7 @@ def choice_key(
     """
     return {
         "format": _FORMAT,
-        "model": _file_hash(info.path),
+        "model": file_digest(info.path),
         "cpu": cpu_model(),
         "cores": available_cores(),
         "threads": threads,
@@ -98,7 +98,12 @@ class ChoiceCache:
             path.unlink(missing_ok=True)
 
 
-def _file_hash(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """Give what tells a file's content from any other's, in hexadecimal.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
