@@ -38,6 +38,8 @@ def test_who_speaks_is_chosen_by_a_picture(page: Any, folder: Path) -> None:
         until_page(page, loaded)
         pressed = "[...document.querySelectorAll('#cast button')].map((b) => b.ariaPressed)"
         assert page.evaluate(pressed) == ["true", "false"]
+        names = "[...document.querySelectorAll('#cast button')].map((b) => b.innerText.trim())"
+        assert page.evaluate(names) == ["Tiny", "Tiny"]
         page.click("#cast button + button")
         assert page.evaluate(pressed) == ["false", "true"]
         until(page, "a.getAttribute('avatar') === 'other' && a.screen.shown > 3")

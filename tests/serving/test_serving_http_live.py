@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -272,6 +273,21 @@ def test_what_is_wrong_is_said_before_the_socket_is_closed(service: Service, cas
         assert error["message"].startswith(sentence)
         assert socket.closing_code() == 1008
     check_empty(service)
+
+
+def test_an_avatar_that_is_gone(tmp_path: Path) -> None:
+    folder = make_avatar(tmp_path / "painter", generator=window_painter)
+    with open_house(folder) as house, http_service(house) as service:
+        shutil.rmtree(folder)
+        with talk(service) as socket:
+            socket.push(babble(0.6))
+            socket.say(type="end")
+            error = socket.next()
+            assert isinstance(error, dict)
+            assert (error["type"], error["code"]) == ("error", "NOT_FOUND")
+            assert error["message"].startswith("frames/000000.png cannot be read")
+            assert socket.closing_code() == 1008
+        check_empty(service)
 
 
 def check_empty(service: Service) -> None:

@@ -152,8 +152,10 @@ async function showCast() {
     const button = document.createElement("button");
     const image = document.createElement("img");
     image.src = poster;
-    image.alt = title || name;
-    button.append(image);
+    image.alt = "";
+    const caption = document.createElement("span");
+    caption.textContent = title || name;
+    button.append(image, caption);
     button.setAttribute("aria-pressed", String(name === avatars[0].name));
     button.onclick = () => {
       avatar.setAttribute("avatar", name);
