@@ -35,6 +35,8 @@ class Layers:
     kernel: int = 1
     """Of the last layer."""
     further: tuple[Node, ...] = ()
+    made_bias: str = ""
+    """Whose bias is no constant."""
     outputs: tuple[str, ...] = ("out",)
 
 
@@ -50,6 +52,9 @@ def write(path: Path, layers: Layers) -> Path:
         if layers.bias:
             weights[f"{y}.b"] = rng.normal(0, 0.3, outputs).astype(np.float32)
             names.append(f"{y}.b")
+        if layers.made_bias == y:
+            nodes.append(helper.make_node("Neg", [names.pop()], ["made"]))
+            names.append("made")
         pads = [kernel // 2] * 4
         attributes: dict[str, Any] = {"pads": pads, "group": groups, "kernel_shape": [kernel] * 2}
         nodes.append(helper.make_node("Conv", names, [y], **attributes))
@@ -116,6 +121,32 @@ def test_a_layer_less_gives_the_same(tmp_path: Path, layers: Layers) -> None:
     np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_a_layer_is_folded_into_and_widened(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    shapes = {"z": (16, 6), "a": (32, 16), "b": (12, 32), "c": (32, 12), "d": (3, 32)}
+    nodes, x = [], "in"
+    for name in shapes:
+        nodes.append(helper.make_node("Conv", [x, f"{name}.w"], [name]))
+        x = name
+        if name in "zb":
+            x = f"{name}.active"
+            nodes.append(helper.make_node("Relu", [name], [x]))
+    weights = [
+        numpy_helper.from_array(rng.normal(0, 0.3, (*shape, 1, 1)).astype(np.float32), f"{name}.w")
+        for name, shape in shapes.items()
+    ]
+    graph = helper.make_graph(nodes, "chain", [_value("in", 6)], [_value("d", 3)], weights)
+    opsets = [helper.make_opsetid("", 17)]
+    path = tmp_path / "m.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    network = folded(path)
+    assert network is not None
+    onnx.checker.check_model(onnx.load_from_string(network), full_check=True)
+    assert convolutions(network) == 3
+    inputs = {"in": rng.random((1, 6, 9, 7), np.float32)}
+    np.testing.assert_allclose(run(network, inputs)[0], run(path.read_bytes(), inputs)[0], 1e-4)
+
+
 def other(kind: str, inputs: Sequence[str]) -> Node:
     return helper.make_node(kind, list(inputs), ["further"])
 
@@ -144,6 +175,9 @@ def with_a_graph() -> Node:
         Layers(outputs=("out", "mixed")),
         Layers(outputs=("out", "joined")),
         Layers(further=(with_a_graph(),)),
+        Layers(made_bias="wide"),
+        Layers(made_bias="mixed"),
+        Layers(made_bias="out"),
     ],
 )
 def test_what_is_taken_in_another_way_stays(tmp_path: Path, layers: Layers) -> None:

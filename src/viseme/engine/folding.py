@@ -116,7 +116,8 @@ class _Wiring:
         del conv.input[:]
         conv.input.append(source)
         for kind, values in (("weight", weight), ("bias", bias)):
-            name = f"{conv.output[0]}.{kind}.folded"
+            # Counted, since a layer may be folded into and widened, too.
+            name = f"{conv.output[0]}.{kind}.{len(self.graph.initializer)}"
             tensor = self.graph.initializer.add(name=name, data_type=ELEMENT_FLOAT)
             tensor.dims.extend(values.shape)
             tensor.raw_data = values.astype("<f4").tobytes()
@@ -196,14 +197,13 @@ def _widen(name: str, wiring: _Wiring, more: int) -> bool:
         if maker.op_type in _EACH_ALONE:
             name = maker.input[0]
             continue
-        shape = wiring.shape(maker.input[1]) if maker.op_type == "Conv" else ()
-        if not shape:
+        if not _is_known(maker, wiring):
             return False
         layers.append(maker)
         groups = _numbers(maker).get("group", [1])[0]
         if groups == 1:
             break
-        if groups != shape[0] or shape[1] != 1:
+        if wiring.shape(maker.input[1])[:2] != (groups, 1):
             return False
         name = maker.input[0]
     for layer in layers:
@@ -216,13 +216,16 @@ def _widen(name: str, wiring: _Wiring, more: int) -> bool:
     return True
 
 
-def _mixes(node: Any, wiring: _Wiring) -> bool:
-    """Tell whether a node is a convolution of one pixel, with constants."""
+def _is_known(node: Any, wiring: _Wiring) -> bool:
+    """Tell whether a node is a convolution of pictures whose weights are all constant."""
     if node.op_type != "Conv" or len(wiring.shape(node.input[1])) != 4:
         return False
-    if wiring.shape(node.input[1])[2:] != (1, 1):
-        return False
-    if len(node.input) > 2 and node.input[2] and not wiring.shape(node.input[2]):
+    return len(node.input) < 3 or not node.input[2] or bool(wiring.shape(node.input[2]))
+
+
+def _mixes(node: Any, wiring: _Wiring) -> bool:
+    """Tell whether a node is a convolution of one pixel, with constants."""
+    if not _is_known(node, wiring) or wiring.shape(node.input[1])[2:] != (1, 1):
         return False
     numbers = _numbers(node)
     return all(set(numbers.get(name, ())) <= only for name, only in _ONE_PIXEL.items())
