@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.page import PICTURES, until, until_page, wait_for
+from support.page import PICTURES, SECONDS, of_avatar, until, until_page, wait_for
 from support.probes import window_painter
 from support.server_process import addresses, drain, serving_process
 from support.tiny_avatar import make_avatar
@@ -90,3 +90,5 @@ def test_a_file_that_is_dropped_is_spoken(page: Any, folder: Path, url: str) -> 
     page.evaluate(DROP, "/dropped.wav")
     wait_for(page, "speaking")
     wait_for(page, "resting")
+    sent, rate = of_avatar(page, "[a.line.position, a.sound.sampleRate]")
+    assert sent == pytest.approx(SECONDS * rate, abs=2)
