@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from support.played_network import PATIENCE_S
 from support.probes import (
     AUDIO_SHAPES,
     identity_generator,
@@ -22,7 +23,7 @@ from viseme.avatar import Avatar, load_avatar
 from viseme.engine import AudioEncoder, Backend, FakeBackend, Inferencer
 from viseme.engine.onnx_runtime import OnnxRuntimeBackend
 from viseme.errors import AvatarError, BackendError, InputError, ModelError
-from viseme.rendering import Frame, Networks, Renderer, RenderOptions, render
+from viseme.rendering import Frame, Incoming, Networks, Renderer, RenderOptions, render
 
 PLAIN = RenderOptions(backend="onnxruntime")
 Samples = NDArray[np.float32]
@@ -204,6 +205,23 @@ def test_a_sound_without_end_costs_no_more_than_its_frames(
         frames.close()
     # 30 frames are 1.2 s; two seconds of windows may wait, and the next may be under way.
     assert pulled <= 6
+
+
+def test_a_silent_microphone_keeps_nobody(
+    no_thread_is_left: None, tiny_folder: Path, babble: Samples
+) -> None:
+    nobody_listens = threading.Event()
+
+    def microphone() -> Iterator[Samples]:
+        yield np.tile(babble, 2)
+        assert nobody_listens.wait(PATIENCE_S)
+
+    with Renderer(tiny_folder, PLAIN) as renderer:
+        frames = renderer.frames(Incoming(microphone(), nobody_listens.set))
+        assert len(list(itertools.islice(frames, 20))) == 20
+        assert not nobody_listens.is_set()
+        frames.close()
+        assert nobody_listens.is_set()
 
 
 class FailingBackend(Backend):

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from viseme.rendering.stage import Stage
+from support.played_network import PATIENCE_S
+from viseme.rendering.stage import Incoming, Stage
 
 
 def test_items_come_in_order() -> None:
@@ -68,6 +69,46 @@ def test_leaving_by_an_error_ends_the_thread_too() -> None:
     with pytest.raises(KeyError), Stage(iter(int, 1), ahead=2, name="test"):
         raise KeyError
     assert set(threading.enumerate()) <= before
+
+
+class Microphone:
+    """Sound that comes until nobody wants more of it."""
+
+    def __init__(self, *blocks: int) -> None:
+        self._blocks = blocks
+        self.abandoned = threading.Event()
+        self.incoming = Incoming(self._listen(), self.abandoned.set)
+
+    def _listen(self) -> Iterator[int]:
+        yield from self._blocks
+        assert self.abandoned.wait(PATIENCE_S)
+
+
+def test_leaving_abandons_what_the_thread_waits_for() -> None:
+    before = set(threading.enumerate())
+    microphone = Microphone(1)
+    with Stage(microphone.incoming, ahead=2, name="test") as stage:
+        assert next(stage) == 1
+    assert microphone.abandoned.is_set()
+    assert set(threading.enumerate()) <= before
+
+
+def test_what_waits_is_abandoned_through_a_chain_of_stages() -> None:
+    microphone = Microphone(1, 2)
+    with Stage(microphone.incoming, ahead=2, name="first") as first:
+        doubled = (2 * item for item in first)
+        with Stage(doubled, ahead=2, name="second", source=first) as second:
+            assert [next(second), next(second)] == [2, 4]
+        assert microphone.abandoned.is_set()
+        assert list(first) == []
+
+
+def test_what_has_ended_by_itself_is_not_abandoned() -> None:
+    ended = Microphone()
+    ended.incoming = Incoming([1, 2], ended.abandoned.set)
+    with Stage(ended.incoming, ahead=5, name="test") as stage:
+        assert list(stage) == [1, 2]
+    assert not ended.abandoned.is_set()
 
 
 def test_an_interrupt_in_the_source_reaches_the_consumer() -> None:

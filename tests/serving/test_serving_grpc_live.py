@@ -15,7 +15,7 @@ import pytest
 from support.grpc_client import channel, details, open_door, refusal, trailers, until
 from support.house import OpenHouse, open_house, serving
 from support.live_call import BREAK_IN, END, HELLO, PIXELS, RAW, Talk, pictures_of, sound
-from support.played_network import PATIENCE_S
+from support.played_network import GONE, PATIENCE_S
 from support.probes import window_painter
 from support.speech import assert_same_pictures, babble, ping_pong, whole
 from support.tiny_avatar import SIZE, make_avatar
@@ -437,6 +437,28 @@ def test_a_client_that_does_not_read_is_slowed_and_then_dropped(painter: Path) -
             grpc.StatusCode.CANCELLED,
             grpc.StatusCode.DEADLINE_EXCEEDED,
         }
+
+
+def test_a_network_that_fails_is_told_of_though_the_client_is_silent(painter: Path) -> None:
+    is_broken = False
+
+    def network(inputs: Mapping[str, Tensor]) -> list[Tensor]:
+        if is_broken:
+            raise GONE
+        return [inputs["input"][:, :3]]
+
+    with (
+        open_house(painter, backend=FakeBackend(network)) as house,
+        open_door(house, services=[v1_handlers]) as door,
+    ):
+        house.cast.avatar("painter").frame(0)
+        is_broken = True
+        with Talk(door.main, HELLO, sound(babble(1.0))) as talk:
+            talk.read()
+            error = refusal(talk.read)
+        assert error.code() is grpc.StatusCode.UNAVAILABLE
+        assert details(error) == str(GONE)
+        until(lambda: is_empty(house))
 
 
 def test_streams_are_limited(painter: Path) -> None:

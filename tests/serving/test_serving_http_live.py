@@ -276,12 +276,12 @@ def test_what_is_wrong_is_said_before_the_socket_is_closed(service: Service, cas
 
 
 def test_an_avatar_that_is_gone(tmp_path: Path) -> None:
+    """It is said at once, not when more sound comes, or the end."""
     folder = make_avatar(tmp_path / "painter", generator=window_painter)
     with open_house(folder) as house, http_service(house) as service:
         shutil.rmtree(folder)
         with talk(service) as socket:
             socket.push(babble(0.6))
-            socket.say(type="end")
             error = socket.next()
             assert isinstance(error, dict)
             assert (error["type"], error["code"]) == ("error", "NOT_FOUND")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import gc
 import itertools
+import shutil
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,11 +21,21 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from support.house import OpenHouse, open_house
+from support.played_network import GONE
 from support.probes import window_painter
 from support.speech import assert_same_pictures, babble, ping_pong, whole
 from support.tiny_avatar import SIZE, make_avatar
 from viseme.audio import Latency, lookahead_samples
-from viseme.errors import DeadlineError, InputError, UnavailableError
+from viseme.engine import FakeBackend, Tensor
+from viseme.errors import (
+    AvatarError,
+    BackendError,
+    DeadlineError,
+    InputError,
+    OutputError,
+    UnavailableError,
+    VisemeError,
+)
 from viseme.rendering import RenderOptions
 from viseme.serving import Lane
 from viseme.serving.live import PICTURES_AHEAD_S, SOUND_AHEAD_S, LiveSession
@@ -443,6 +454,41 @@ def test_a_client_that_says_nothing_ends_the_session(house: OpenHouse, seconds: 
         "Nothing has come or gone for 0.5 s; send silence as sound too, or begin again when there "
         "is speech."
     )
+
+
+def test_an_error_is_told_to_a_client_that_says_nothing_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails is raised though sound is waited for: a frame, the network, an encoder."""
+    is_broken = False
+
+    def network(inputs: Mapping[str, Tensor]) -> list[Tensor]:
+        if is_broken:
+            raise GONE
+        return [inputs["input"][:, :3]]
+
+    def encode(*_: object) -> bytes:
+        raise OutputError("The encoder is gone.")
+
+    def fails_with(
+        house: OpenHouse, error: type[VisemeError], text: str, seconds: float = 1.0
+    ) -> None:
+        with session(house) as live:
+            live.push(babble(seconds).tobytes())
+            with pytest.raises(error, match=text):
+                live.take()
+
+    folder = make_avatar(tmp_path / "painter")
+    with open_house(folder, backend=FakeBackend(network)) as house:
+        with monkeypatch.context() as patch:
+            patch.setattr("viseme.serving.live_pictures.encode_picture", encode)
+            fails_with(house, OutputError, "The encoder is gone")
+        is_broken = True
+        fails_with(house, BackendError, "The device is gone")
+    with open_house(folder) as house:
+        shutil.rmtree(folder)
+        for seconds in (0.01, 0.6, 2.0):
+            fails_with(house, AvatarError, "frames/000000.png cannot be read", seconds)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.1, 2.0])

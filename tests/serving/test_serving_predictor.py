@@ -16,7 +16,7 @@ from support.tiny_avatar import make_avatar
 from viseme.avatar import load_avatar
 from viseme.engine import AudioEncoder, Inferencer, Predictor, Tensor
 from viseme.errors import BackendError, DeadlineError, InputError, UnavailableError
-from viseme.rendering import Networks, Renderer, RenderOptions, render
+from viseme.rendering import Incoming, Networks, Renderer, RenderOptions, render
 from viseme.serving import Lane, LanePredictor, Scheduler
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
@@ -154,13 +154,31 @@ def test_a_clip_is_the_same_through_a_server(painter_folder: Path, babble: Tenso
         np.testing.assert_array_equal(second, wanted)
 
 
+def test_a_failure_abandons_a_source_that_waits(
+    scheduler: Scheduler, network: PlayedNetwork
+) -> None:
+    nobody_asks = threading.Event()
+
+    def source() -> Iterator[tuple[Tensor, Tensor]]:
+        yield from pairs(1, 2)
+        assert nobody_asks.wait(PATIENCE_S)
+
+    network.failures[2] = GONE
+    asked = Incoming(source(), nobody_asks.set)
+    pictures = LanePredictor(scheduler, Lane.LIVE).map(asked)
+    assert read(iter([next(pictures)])) == [1001]
+    with pytest.raises(BackendError, match="The device is gone"):
+        next(pictures)
+    assert nobody_asks.is_set()
+
+
 def test_a_live_speech_can_be_left_while_it_is_silent(painter_folder: Path, babble: Tensor) -> None:
-    hung_up = threading.Event()
+    nobody_listens = threading.Event()
 
     def microphone() -> Iterator[Tensor]:
         yield np.tile(babble, 3)
-        # Stands for a client that says no more; his door ends this when he has gone.
-        assert hung_up.wait(PATIENCE_S)
+        # Stands for a client that says no more.
+        assert nobody_listens.wait(PATIENCE_S)
 
     with (
         load_avatar(painter_folder) as avatar,
@@ -170,9 +188,10 @@ def test_a_live_speech_can_be_left_while_it_is_silent(painter_folder: Path, babb
     ):
         networks = Networks(LanePredictor(scheduler, Lane.LIVE), encoder)
         with Renderer(avatar, networks=networks) as renderer:
-            frames = renderer.frames(microphone())
+            frames = renderer.frames(Incoming(microphone(), nobody_listens.set))
             # 1.5 s of sound are good for more than 20 frames, though a window hears 465 ms ahead.
             for _ in range(20):
                 next(frames)
-            hung_up.set()
+            assert not nobody_listens.is_set()
             frames.close()
+            assert nobody_listens.is_set()

@@ -7,9 +7,11 @@ its place in `viseme` once imported.
 from viseme.rendering.options import RenderOptions
 from viseme.rendering.renderer import Frame, Networks, PlanarFrame, Renderer, render
 from viseme.rendering.speech import Speech
+from viseme.rendering.stage import Incoming
 
 __all__ = [
     "Frame",
+    "Incoming",
     "Networks",
     "PlanarFrame",
     "RenderOptions",

@@ -35,7 +35,7 @@ from viseme.engine.pool import ordered_map
 from viseme.errors import ModelError
 from viseme.rendering.options import RenderOptions
 from viseme.rendering.speech import Speech, open_speech
-from viseme.rendering.stage import Stage
+from viseme.rendering.stage import Incoming, Stage
 
 __all__ = ["Frame", "Networks", "PlanarFrame", "Renderer", "render"]
 
@@ -197,7 +197,8 @@ class Renderer:
         all others wait.
 
         Args:
-            samples: the speech.
+            samples: the speech; `Incoming` where more of it may be long in coming, for an error is
+                raised, and closing returns, only when nobody waits for it.
             start_frame: in place of the options' own, so that the avatar's movement goes on from
                 one speech to the next.
         """
@@ -252,7 +253,8 @@ class Renderer:
         """Give each frame, as `draw` makes it of what it was before it spoke and its new face."""
         start = self._options.start_frame if start_frame is None else start_frame
         shown = ((number, self._avatar.pixels(number)) for number in self._avatar.ping_pong(start))
-        with Stage(self._windows(samples), ahead=_WINDOWS_AHEAD, name="audio") as windows:
+        heard = self._windows(samples)
+        with Stage(heard, ahead=_WINDOWS_AHEAD, name="audio", source=samples) as windows:
             own = self._own_generator()
             # To ask for its back end opens it, while the first sound is heard.
             if own is not None and own.backend.device == "cpu":
@@ -275,15 +277,15 @@ class Renderer:
         What a step has left in the cache of a core, the next one finds there.
         """
 
-        def make(asked: tuple[int, tuple[NDArray[np.float32], tuple[int, Pixels]]]) -> Result:
-            index, (window, (number, frame)) = asked
+        def make(asked: tuple[int, tuple[tuple[int, Pixels], NDArray[np.float32]]]) -> Result:
+            index, ((number, frame), window) = asked
             face = self._cut(number, frame)
             name = self._avatar.face_name(number)
             (prediction,) = generator.run(face.visual[None], window[None], (name,))
             return draw((index, face, prediction))
 
         with Stage(shown, ahead=_FRAMES_AHEAD, name="frames") as frames:
-            asked = enumerate(zip(windows, frames, strict=False))
+            asked = enumerate(zip(frames, windows, strict=False))
             # Where one at a time has all cores, faces are cut and composed beside it.
             threads = max(2, generator.workers)
             with closing(ordered_map(make, asked, workers=threads)) as made:
@@ -291,7 +293,7 @@ class Renderer:
 
     def _in_stages(
         self,
-        windows: Iterator[NDArray[np.float32]],
+        windows: Stage[NDArray[np.float32]],
         shown: Iterator[tuple[int, Pixels]],
         draw: Callable[[_Spoken], Result],
         helpers: int,
@@ -306,13 +308,15 @@ class Renderer:
         with Stage(cut, ahead=_FACES_AHEAD, name="faces") as faces:
 
             def questions() -> Iterator[Question]:
-                # The generator takes them in order and gives predictions in the same order.
-                for window, face in zip(windows, faces, strict=False):
+                # The generator takes them in order and gives predictions in the same order. A face
+                # that cannot be had is told of before there is sound for it.
+                for face, window in zip(faces, windows, strict=False):
                     waiting.append(face)
                     yield Question(face.visual, window, self._avatar.face_name(face.number))
 
             def spoken() -> Generator[_Spoken, None, None]:
-                with closing(self._generator.map(questions())) as predictions:
+                asked = Incoming(questions(), windows.abandon)
+                with closing(self._generator.map(asked)) as predictions:
                     for index, prediction in enumerate(predictions):
                         yield index, waiting.popleft(), prediction
 

@@ -18,6 +18,7 @@ import time
 from collections.abc import Generator
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from viseme.audio import FRAME_RATE_HZ, SAMPLE_RATE_HZ, Resampler, Samples, lookahead_samples
 from viseme.errors import InputError
-from viseme.rendering import Renderer
+from viseme.rendering import Incoming, Renderer
 from viseme.serving.ending import Ending
 from viseme.serving.live_events import (
     Interrupted,
@@ -352,7 +353,8 @@ class LiveSession:
         self._ending.wait()
         # The avatar takes one step a picture, whoever speaks and however often.
         start_frame = self._options.start_frame + self._exchange.pictures
-        pictures = self._pictures.of(sound, start_frame)
+        wanted = Incoming(sound, partial(self._exchange.done_with, speech))
+        pictures = self._pictures.of(wanted, start_frame)
         try:
             for sent in pictures:
                 picture = self._picture(speech, sent)
@@ -368,7 +370,7 @@ class LiveSession:
             self._rests_from_s = 0.0
             return False
         finally:
-            self._exchange.done_with(speech)  # ends the wait for its sound, so that closing can
+            self._exchange.done_with(speech)
             self._ending.close(pictures, sound)
 
     def _keep_time(self, speech: LiveSpeech, *, is_first: bool) -> None:

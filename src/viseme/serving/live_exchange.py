@@ -274,9 +274,10 @@ class LiveExchange:
             self._changed.notify_all()
 
     def done_with(self, speech: LiveSpeech) -> None:
-        """Let go of a speech that the session has spoken or given up."""
+        """Let go of a speech that the session has spoken or given up; for any thread."""
         with self._changed:
-            self._speaking = None
+            if self._speaking is speech:
+                self._speaking = None
             self._forget(speech)
             self._changed.notify_all()
 

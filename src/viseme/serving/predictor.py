@@ -45,8 +45,9 @@ class LanePredictor:
 
         They are taken on a thread of their own, so that a result is given as soon as it is
         ready even while the next one is waited for, as in a live stream it is. All frames of
-        the stream take turns with other jobs as one. Closing the generator cancels what has not
-        begun; it waits for that thread, so whatever that waits for must be ended before.
+        the stream take turns with other jobs as one. Closing the generator, or an error, cancels
+        what has not begun and waits for that thread, for which `questions` are abandoned where
+        they are `Abandonable`.
 
         Raises:
             InputError: if an array has another shape or type, or values that are not finite.
@@ -58,7 +59,8 @@ class LanePredictor:
         ahead = max(1, 2 * self._scheduler.inferencer.workers - 2)
         in_flight: deque[Future[Tensor]] = deque(maxlen=ahead + 2)
         try:
-            with Stage(self._submitted(questions, in_flight), ahead=ahead, name="lane") as futures:
+            submitted = self._submitted(questions, in_flight)
+            with Stage(submitted, ahead=ahead, name="lane", source=questions) as futures:
                 for future in futures:
                     yield future.result()[0]
         finally:
