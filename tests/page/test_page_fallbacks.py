@@ -51,6 +51,35 @@ def test_without_a_microphone_to_be_had_it_is_said_why(page: Any, url: str) -> N
     assert of_avatar(page, "a.state") == "resting"
 
 
+ASKED, LOADED = "MediaDevices.prototype.getUserMedia", "AudioWorklet.prototype.addModule"
+
+
+@pytest.mark.parametrize(
+    ("fails", "name", "sentence"),
+    [
+        (ASKED, "NotAllowedError", "The microphone was not allowed; allow it in the address bar."),
+        (ASKED, "NotFoundError", "There is no microphone; connect one."),
+        (
+            ASKED,
+            "NotReadableError",
+            "Another program has the microphone; close that, and try again.",
+        ),
+        (ASKED, "OtherError", "There is no microphone: OtherError: not now"),
+        (LOADED, "AbortError", "What hears the microphone could not be loaded; try again."),
+    ],
+)
+def test_a_microphone_that_is_not_given(
+    page: Any, url: str, fails: str, name: str, sentence: str
+) -> None:
+    page.add_init_script(f"{fails} = () => Promise.reject(new DOMException('not now', '{name}'));")
+    page.goto(url)
+    wait_for(page, "resting")
+    page.click("#listen")
+    page.wait_for_selector("#fault:not([hidden])")
+    assert page.text_content("#fault") == sentence
+    assert of_avatar(page, "a.state === 'resting' && a.microphone === null")
+
+
 def test_where_nothing_can_be_recorded_it_is_said(page: Any, url: str) -> None:
     page.add_init_script("MediaRecorder.prototype.start = () => { throw new Error('cannot'); };")
     page.goto(url)

@@ -12,6 +12,14 @@ import { Speech } from "./speaking.js";
 /** It is not shown later than this; what waits is left out instead. */
 const LATEST_S = 2;
 
+/** What is said where a browser does not give a microphone, by the name of its error. */
+const REFUSALS = new Map([
+  ["NotAllowedError", "The microphone was not allowed; allow it in the address bar."],
+  ["NotFoundError", "There is no microphone; connect one."],
+  ["NotReadableError", "Another program has the microphone; close that, and try again."],
+]);
+const NOT_LOADED = "What hears the microphone could not be loaded; try again.";
+
 /**
  * Ask for the microphone, and load what cuts it into pieces.
  * @param {() => Loudspeaker} soundNow another one where the line was opened anew while the browser asked
@@ -32,9 +40,8 @@ export async function askForMicrophone(soundNow) {
     return stream;
   } catch (error) {
     if (stream) giveBack(stream);
-    const denied = error instanceof DOMException && error.name === "NotAllowedError";
     throw new Error(
-      denied ? "The microphone was not allowed; allow it in the address bar." : "There is no microphone.",
+      stream ? NOT_LOADED : (REFUSALS.get(/** @type {Error} */ (error).name) ?? `There is no microphone: ${error}`),
     );
   }
 }
