@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -125,6 +126,22 @@ def test_clips_have_their_length_and_long_ones_no_reference(spec: Spec) -> None:
     assert [stage["frames"] for stage in stages] == [2] * 5
     assert sum(stage["share"] for stage in stages) == pytest.approx(1, abs=0.01)
     assert probe(spec.speech).duration_s == pytest.approx(0.5)
+
+
+def test_the_network_alone_is_run_by_what_ran_it_among_the_others(
+    spec: Spec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[Sequence[Entry]] = []
+
+    def hold_nothing(entries: Sequence[Entry], *_: object) -> list[Score]:
+        held.append(entries)
+        return [Score(entry, backend="openvino") for entry in entries]
+
+    monkeypatch.setattr("viseme.bench.render.hold", hold_nothing)
+    measure_render(replace(spec, backend="auto"), RenderTask(seconds=(1,)), lambda step: None)
+    works, stages = held
+    assert {entry.spec.backend for entry in works} == {"auto"}
+    assert {entry.spec.backend for entry in stages} == {"openvino"}
 
 
 def test_ratios_are_of_medians() -> None:

@@ -127,11 +127,19 @@ def measure_render(spec: Spec, task: RenderTask, on_step: Callable[[str], None])
             on_step(f"Clips of {seconds:g} seconds.")
             scores[seconds] = hold(entries, task.rounds, on_step)
     on_step("The stages, each alone.")
+    # The network as it ran among the others, where it was left to choose what runs it.
+    alone = replace(spec, backend=_backend_of_frames(scores) or spec.backend)
     stages = [
-        Entry(name, title, replace(spec, way=name), task.stage_frames)
+        Entry(name, title, replace(alone, way=name), task.stage_frames)
         for name, title in STAGE_TITLES.items()
     ]
     return RenderReport(scores, hold(stages, task.rounds, on_step), _floor(spec, on_step))
+
+
+def _backend_of_frames(scores: dict[float, list[Score]]) -> str:
+    """Name what ran the network from sound to frames; "" if that was refused."""
+    ran = (score for each in scores.values() for score in each if score.entry.name == "frames")
+    return next((score.backend for score in ran if not score.refused), "")
 
 
 def _floor(spec: Spec, on_step: Callable[[str], None]) -> Floor | None:
