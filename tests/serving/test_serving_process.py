@@ -52,6 +52,20 @@ def test_threads_that_wait_get_their_turn_soon() -> None:
     assert float(done.stdout) < 0.001, done.stderr
 
 
+def test_what_is_loaded_is_not_gone_through_again() -> None:
+    program = (
+        "import gc; from viseme.serving.process import settle_heap\n"
+        "before = len(gc.get_objects()); settle_heap()\n"
+        "print(before, len(gc.get_objects()), gc.get_freeze_count())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    before, left, kept = map(int, done.stdout.split())
+    assert left < before / 20, done.stderr
+    assert kept > before / 2
+
+
 def test_it_may_open_as_many_files_as_it_is_allowed() -> None:
     program = (
         "import resource; from viseme.serving.process import settle_process\n"

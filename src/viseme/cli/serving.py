@@ -18,7 +18,7 @@ from viseme.cli.screens import table
 from viseme.errors import MissingExtraError
 from viseme.serving.config import ServerConfig, load_config, print_config
 from viseme.serving.logs import logging_to
-from viseme.serving.process import settle_process
+from viseme.serving.process import settle_heap, settle_process
 from viseme.serving.server import Server, ServerReport
 from viseme.serving.service_manager import tell_ready, tell_stopping
 from viseme.serving.tls import load_tls
@@ -54,6 +54,7 @@ def serve(file: Path | None, overrides: Mapping[str, object], *, as_json: bool) 
         logging_to(sys.stderr, config.logging),
         Server(config, _doors(config), tokens) as server,
     ):
+        settle_heap()
         _show_ready(server.report, config, as_json=as_json)
         tell_ready(f"Ready after {server.report.seconds:.1f} s.")
         stop.wait()

@@ -8,18 +8,22 @@ uses. A server takes large blocks from the system and gives them back, and share
 that is small. That is left full of holes, too, by frames of many requests: at rest they are given
 back.
 
+A collection of cycles goes through all objects of the program while every thread waits. What is
+there before the first request stays for as long as the server, and need not be gone through again.
+
 Each connection is an open file, of which systems let a process have 1024 unless it asks for more.
 """
 
 from __future__ import annotations
 
+import gc
 import sys
 from contextlib import suppress
 from typing import Final
 
 from viseme.allocator import settle_allocator
 
-__all__ = ["raise_file_limit", "settle_process"]
+__all__ = ["raise_file_limit", "settle_heap", "settle_process"]
 
 _TURN_S: Final = 0.0002
 """Of who has the interpreter's lock while others wait. On two cores with three streams that are
@@ -41,6 +45,12 @@ def settle_process() -> bool:
     sys.setswitchinterval(_TURN_S)
     raise_file_limit()
     return settle_allocator(large_bytes=_LARGE_BYTES, kept_bytes=_KEPT_BYTES)
+
+
+def settle_heap() -> None:
+    """Leave what is there to itself, once all is loaded: it is never garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def raise_file_limit() -> None:

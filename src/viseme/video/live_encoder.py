@@ -19,6 +19,7 @@ from av.video.frame import PictureType
 from viseme.avatar.colour import BT709, LIMITED_RANGE
 from viseme.avatar.planes import Planes
 from viseme.errors import OutputError
+from viseme.video.steady import steady_x264
 from viseme.video.target import output_errors
 
 __all__ = ["EncodedPicture", "EncoderRate", "LiveCodec", "LiveEncoder", "codec_string"]
@@ -84,7 +85,7 @@ _RECIPES: Final = {
             "sc_threshold": "0",  # nor one that nobody asked for
             # What that preset leaves out and takes next to no time: a quarter of the bits. The
             # next preset takes a third more time for as many.
-            "x264-params": "8x8dct=1:cabac=1:deblock=0,0:partitions=i8x8,i4x4",
+            "x264-params": steady_x264("8x8dct=1:cabac=1:deblock=0,0:partitions=i8x8,i4x4"),
         },
     ),
     LiveCodec.VP8: _Recipe("libvpx", {**_VPX, "cpu-used": "8"}, True, "vp8"),

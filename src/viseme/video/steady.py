@@ -17,6 +17,7 @@ def steady_x264(params: str) -> str:
 
     The AVX-512 code of x264 for its tree of macroblocks reads memory that nobody has filled, where
     their number in a row is no multiple of eight. Without it the bytes are those of processors
-    that lack AVX-512, and it takes no longer. Only a processor that has all of AVX2 may be told so.
+    that lack AVX-512, and it takes no longer; a live picture takes less. Only a processor that has
+    all of AVX2 may be told so.
     """
     return f"{params}:asm=avx2" if cv2.checkHardwareSupport(_AVX512_SKX) else params
