@@ -12,7 +12,9 @@ import cv2
 import pytest
 
 from support.command_line import CommandLine
+from support.probes import window_painter
 from support.stand_in_server import StandInServer
+from viseme.bench.processes import module_command, serving
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,8 @@ def run(tmp_path: Path) -> CommandLine:
 def test_figures_are_shown_and_written(run: CommandLine, addresses: dict[str, str]) -> None:
     server = ("--grpc", addresses["grpc"], "--http", addresses["http"])
     size = ("--batches", "1", "--rounds", "1", "--clients", "2")
-    done = run("bench", "transport", *server, *size, "--out", "figures.json")
+    outputs = ("--out", "figures.json", "--plot", "figures.png")
+    done = run("bench", "transport", *server, *size, *outputs)
     assert done.returncode == 0, done.stderr
     assert done.stderr == "Warming up.\nRound 1 of 1.\n"
     lines = done.stdout.splitlines()
@@ -49,6 +52,7 @@ def test_figures_are_shown_and_written(run: CommandLine, addresses: dict[str, st
     assert set(figures["machine"]) == {"cpu", "cores"}
     assert len(figures["ways"]) == 4
     assert figures["size"] == 320
+    assert cv2.imread(str(run.folder / "figures.png")) is not None
 
 
 def test_figures_for_programs(run: CommandLine, addresses: dict[str, str]) -> None:
@@ -164,17 +168,55 @@ def test_live_streams_are_tried_one_more_after_the_other(
     run: CommandLine, output: str, most: int
 ) -> None:
     size = ("--seconds", "4", "--most", str(most), "--output", output)
-    done = run("bench", "live", "--avatar", "tiny", *size, "--out", "live.json")
+    outputs = ("--out", "live.json", "--plot", "live.png")
+    done = run("bench", "live", "--avatar", "tiny", *size, *outputs)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.startswith("Starting a server.\nStreams at once: 1.\n")
+    assert done.stderr.startswith(
+        "Starting a server.\nStarting the plain reference.\nStreams at once: 1, viseme.\n"
+        "Streams at once: 1, plain.\n"
+    )
     assert max(map(len, done.stdout.splitlines())) <= 80
     figures = json.loads((run.folder / "live.json").read_text("utf-8"))
-    first = figures["runs"][0]
-    assert (first["streams"], first["pictures"]) == (1, 39)  # 4 s less 2 and the look-ahead
-    assert first["holds"] == (first["late_ms"]["p99"] <= 40)
-    assert figures["streams"] == sum(each["holds"] for each in figures["runs"])
+    ours, plain = figures["runs"][:2]
+    for way, first in (("viseme", ours), ("plain", plain)):
+        assert (first["way"], first["streams"]) == (way, 1)
+        assert first["pictures"] == 39  # 4 s less 2 and the look-ahead
+        assert first["holds"] == (first["late_ms"]["p99"] <= 40)
+        held = (each["holds"] for each in figures["runs"] if each["way"] == way)
+        assert figures["streams"][way] == sum(held)
+    assert cv2.imread(str(run.folder / "live.png")) is not None
     assert run("bench", "report", "live.json", "-o", "page.md").returncode == 0
-    assert "## Live streams at once" in (run.folder / "page.md").read_text("utf-8")
+    page = (run.folder / "page.md").read_text("utf-8")
+    assert "## Live streams at once" in page
+    assert all(f"| 1 | {way} | " in page for way in ("viseme", "plain"))
+
+
+@pytest.mark.waiting
+def test_live_streams_of_another_network(run: CommandLine, tmp_path: Path) -> None:
+    model = window_painter(tmp_path / "other.onnx")
+    size = ("--seconds", "4", "--most", "1")
+    done = run("bench", "live", "--avatar", "tiny", "--model", str(model), *size, "--json")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["options"]["network"] == "other.onnx"
+    assert [each["way"] for each in figures["runs"]] == ["viseme", "plain"]
+
+
+@pytest.mark.waiting
+def test_live_streams_of_a_server_that_runs_have_none_beside_them(run: CommandLine) -> None:
+    doors = (f"--{door}=127.0.0.1:0" for door in ("grpc", "composite", "http"))
+    command = module_command("viseme", "serve", "--json", *doors)
+    with serving([*command, "--avatar", str(run.avatars / "tiny")]) as said:
+        server = ("--grpc", said["addresses"]["grpc"])
+        done = run("bench", "live", *server, "--seconds", "4", "--most", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [each["way"] for each in json.loads(done.stdout)["runs"]] == ["viseme"]
+
+
+def test_live_streams_of_what_is_no_network(run: CommandLine) -> None:
+    done = run("bench", "live", "--avatar", "tiny", "--model", "no.onnx")
+    assert (done.returncode, done.stdout) == (5, "")
+    assert done.stderr.startswith("Error: There is no network at no.onnx")
 
 
 def test_a_live_server_that_is_not_there(run: CommandLine) -> None:

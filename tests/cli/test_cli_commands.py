@@ -1,3 +1,4 @@
+import inspect
 import json
 import os
 import pty
@@ -12,12 +13,13 @@ import av
 import numpy as np
 import pytest
 import soundfile
+import typer.main
 
 import viseme
 from support.command_line import CommandLine
 from support.probes import window_painter
 from viseme.audio import Latency
-from viseme.cli.commands import BACKENDS, MeasuredLatency
+from viseme.cli.commands import BACKENDS, MeasuredLatency, app
 from viseme.engine import BACKEND_NAMES
 
 PLAIN = ("-a", "tiny", "--backend", "onnxruntime")
@@ -144,6 +146,16 @@ def test_every_screen_of_help_fits_80_columns(run: CommandLine, command: list[st
     done = run(*command, "--help")
     assert done.returncode == 0
     assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_paragraphs_of_help_are_written_for_80_columns() -> None:
+    """After the first of them, which is filled, lines are shown as they are written."""
+    commands = [typer.main.get_command(app)]
+    while commands:
+        command = commands.pop()
+        for line in inspect.cleandoc(command.help or "").partition("\n\n")[2].splitlines():
+            assert len(line) <= 78, f"{command.name}: {line}"
+        commands += getattr(command, "commands", {}).values()
 
 
 def test_help_names_every_back_end() -> None:

@@ -1,18 +1,24 @@
-"""A picture of what was measured: a bar for each work, with its quarters."""
+"""A picture of what was measured: bars, with their quarters, in groups."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
+
+import numpy as np
 
 from viseme.bench.spread import Spread
 from viseme.errors import MissingExtraError
 
-__all__ = ["Bar", "draw_chart"]
+__all__ = ["Bar", "Chart", "draw_chart"]
 
 _OURS: Final = "#2f6f8f"
 _PLAIN: Final = "#b9b4aa"
+_LIMIT: Final = "#a33a2c"
+_LIMITS_SHOWN: Final = 4
+"""Where there is a limit, bars end at so many times that: how far beyond it matters less."""
 
 
 class Bar(NamedTuple):
@@ -24,12 +30,25 @@ class Bar(NamedTuple):
     """Whether it is the reference, which the others are compared with."""
 
 
-def draw_chart(groups: Sequence[tuple[str, Sequence[Bar]]], unit: str, path: Path) -> None:
-    """Draw groups of bars beneath each other.
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Groups of bars beneath each other."""
+
+    unit: str
+    """What the bars show, for the axis."""
+    groups: Sequence[tuple[str, Sequence[Bar]]]
+    """The title and the bars of each."""
+    limit: float | None = None
+    """What is too much."""
+    in_powers: bool = False
+    """Whether the axis is divided by powers of ten."""
+
+
+def draw_chart(chart: Chart, path: Path) -> None:
+    """Draw a chart.
 
     Args:
-        groups: the title and the bars of each.
-        unit: what the bars show, for the axis.
+        chart: what to draw.
         path: the picture to write; its ending decides on the kind.
 
     Raises:
@@ -42,22 +61,25 @@ def draw_chart(groups: Sequence[tuple[str, Sequence[Bar]]], unit: str, path: Pat
             "The plot is drawn with matplotlib, which is not installed; install 'viseme[bench]', "
             "or leave --plot out."
         ) from error
-    heights = [len(bars) + 1 for _, bars in groups]
+    heights = [len(bars) + 1 for _, bars in chart.groups]
     figure = Figure(figsize=(8, 0.6 + 0.36 * sum(heights)), layout="constrained")
-    rooms = figure.subplots(len(groups), 1, height_ratios=heights, sharex=True, squeeze=False)
-    for (title, bars), axes in zip(groups, rooms[:, 0], strict=True):
+    rooms = figure.subplots(len(heights), 1, height_ratios=heights, sharex=True, squeeze=False)
+    edge = np.inf if chart.limit is None else _LIMITS_SHOWN * chart.limit
+    for (title, bars), axes in zip(chart.groups, rooms[:, 0], strict=True):
         names = [bar.title for bar in bars]
-        values = [bar.value.median for bar in bars]
-        spread = [
-            [bar.value.median - bar.value.low for bar in bars],
-            [bar.value.high - bar.value.median for bar in bars],
-        ]
+        values = np.array([bar.value for bar in bars])
+        low, shown, high = np.minimum(values[:, (1, 0, 2)], edge).T
         colours = [_PLAIN if bar.plain else _OURS for bar in bars]
-        drawn = axes.barh(names, values, xerr=spread, color=colours, height=0.7)
-        axes.bar_label(drawn, [f" {value:.1f}" for value in values], fontsize=8)
+        spread = (shown - low, high - shown)
+        drawn = axes.barh(names, shown, xerr=spread, color=colours, height=0.7)
+        axes.bar_label(drawn, [f" {bar.value.median:.1f}" for bar in bars], fontsize=8)
+        if chart.in_powers:
+            axes.set_xscale("log")
+        if chart.limit is not None:
+            axes.axvline(chart.limit, color=_LIMIT, linestyle="--", linewidth=1)
         axes.invert_yaxis()
         axes.set_title(title, loc="left", fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0.1)
-    rooms[-1, 0].set_xlabel(unit)
+    rooms[-1, 0].set_xlabel(chart.unit)
     figure.savefig(path, dpi=120)

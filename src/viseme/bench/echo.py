@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-import json
-import signal
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, Final
 
 import grpc
 
+from viseme.bench.processes import serve_until_ended
 from viseme.client import ClientOptions
 
 __all__ = ["ANSWER_BYTES", "PATH", "EchoServer"]
@@ -61,15 +59,5 @@ def _answer(size: int) -> bytes:
     return b"\1" * size
 
 
-def _main() -> None:
-    end = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: end.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # is for the bench, which then ends this
-    server = EchoServer()
-    print(json.dumps({"event": "ready", "addresses": {"grpc": server.address}}), flush=True)
-    end.wait()
-    server.close()
-
-
 if __name__ == "__main__":
-    _main()
+    serve_until_ended(EchoServer())

@@ -3,14 +3,16 @@
 Each stream is one call of `viseme.v1/Live` whose client sends sound at the speed of speech. How
 much later a picture comes than the last of the sound that it needs is its delay. Who plays a
 stream begins by the delay of its first seconds, so what a picture has beyond that is its lateness.
-One more stream after the other is tried until too many pictures come too late.
+One more stream after the other is tried until too many pictures come too late; beside them, in
+turns, those of the plain reference.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,10 +20,24 @@ from typing import Any, Final
 import numpy as np
 
 from viseme.audio import FRAME_RATE_HZ, SAMPLE_RATE_HZ, read
+from viseme.bench.processes import module_command, serving
 from viseme.bench.transport import Served
 from viseme.client import AsyncClient, AsyncLive, LiveOptions, LiveVideo, Pictures, RawSound
 
-__all__ = ["LATE_MS", "LiveReport", "LiveTask", "StreamsRun", "measure_live"]
+__all__ = [
+    "LATE_MS",
+    "OURS",
+    "PLAIN",
+    "LiveReport",
+    "LiveTask",
+    "StreamsRun",
+    "measure_live",
+    "plain_server",
+]
+
+OURS: Final = "viseme"
+PLAIN: Final = "plain"
+"""How the two servers are called, by people and by programs."""
 
 LATE_MS: Final = 1000 / FRAME_RATE_HZ
 """The lateness that is too much: a picture's own time."""
@@ -52,12 +68,16 @@ class LiveTask:
 
 @dataclass(slots=True)
 class StreamsRun:
-    """What so many streams at once got."""
+    """What so many streams at once got of a server."""
 
+    way: str
+    """`OURS` or `PLAIN`."""
     streams: int
     late_ms: list[float] = field(default_factory=list)
     """Of each picture; below 0 where it came early."""
     delay_ms: list[float] = field(default_factory=list)
+    rates_hz: list[float] = field(default_factory=list)
+    """How many pictures a second came, of each stream."""
     picture_bytes: int = 0
 
     def percentile(self, percent: float) -> float:
@@ -71,11 +91,11 @@ class StreamsRun:
 
     def figures(self, seconds: float) -> dict[str, Any]:
         """Give it by name, for programs."""
-        pictures = len(self.late_ms)
         return {
             "streams": self.streams,
-            "pictures": pictures,
-            "pictures_per_s": round(pictures / self.streams / seconds, 2),
+            "way": self.way,
+            "pictures": len(self.late_ms),
+            "pictures_per_s": round(float(np.median(self.rates_hz)), 2),
             "delay_ms": round(float(np.median(self.delay_ms)), 1),
             "late_ms": {
                 "median": round(self.percentile(50), 1),
@@ -96,9 +116,13 @@ class LiveReport:
     runs: list[StreamsRun]
 
     @property
-    def most(self) -> int:
-        """How many streams at once had their pictures in time."""
-        return max((run.streams for run in self.runs if run.holds), default=0)
+    def most(self) -> dict[str, int]:
+        """How many streams at once had their pictures in time, of each server."""
+        most = dict.fromkeys((run.way for run in self.runs), 0)
+        for run in self.runs:
+            if run.holds:
+                most[run.way] = max(most[run.way], run.streams)
+        return most
 
     def figures(self) -> dict[str, Any]:
         """Give all of it by name, for programs."""
@@ -110,13 +134,24 @@ class LiveReport:
         }
 
 
+@contextmanager
+def plain_server(avatar: str) -> Iterator[Served]:
+    """Start the plain reference for the time of the measurement.
+
+    Raises:
+        UnavailableError: it does not start.
+    """
+    with serving(module_command("viseme.bench.plain_live", avatar)) as said:
+        yield Served(said["addresses"]["grpc"], None, said)
+
+
 def measure_live(
-    served: Served, speech: Path, task: LiveTask, on_step: Callable[[str], None]
+    served: Mapping[str, Served], speech: Path, task: LiveTask, on_step: Callable[[str], None]
 ) -> LiveReport:
-    """Try one stream more after the other, until pictures come too late.
+    """Try one stream more after the other with each server in turn, until pictures come too late.
 
     Args:
-        served: the server.
+        served: the servers: `OURS`, and `PLAIN` where there is one.
         speech: what everyone says, again and again.
         task: what to measure.
         on_step: told, in a sentence, what begins now.
@@ -125,25 +160,28 @@ def measure_live(
         VisemeError: the server refuses or ends, or the speech cannot be read.
     """
     samples = np.clip(np.rint(read(speech) * 32767), -32768, 32767).astype("<i2")
-    runs = []
+    runs: list[StreamsRun] = []
+    going = list(served)
     for streams in range(1, task.most + 1):
-        on_step(f"Streams at once: {streams}.")
-        try:
-            runs.append(asyncio.run(_watch(served.grpc, samples.tobytes(), streams, task)))
-        except BaseExceptionGroup as group:
-            raise _first(group) from None
-        if not runs[-1].holds:
-            break
-    return LiveReport(task, served, runs)
+        for way in list(going):
+            on_step(f"Streams at once: {streams}, {way}.")
+            runs.append(run := StreamsRun(way, streams))
+            try:
+                asyncio.run(_watch(served[way].grpc, samples.tobytes(), run, task))
+            except BaseExceptionGroup as group:
+                raise _first(group) from None
+            if not run.holds:
+                going.remove(way)
+        going.reverse()
+    runs.sort(key=lambda run: (run.streams, list(served).index(run.way)))
+    return LiveReport(task, served[OURS], runs)
 
 
-async def _watch(address: str, speech: bytes, streams: int, task: LiveTask) -> StreamsRun:
-    run = StreamsRun(streams)
+async def _watch(address: str, speech: bytes, run: StreamsRun, task: LiveTask) -> None:
     async with AsyncClient(address) as client, asyncio.TaskGroup() as group:
-        for number in range(streams):
+        for number in range(run.streams):
             # Nobody begins at the same moment as another.
-            group.create_task(_speak(client, speech, run, task, number / streams))
-    return run
+            group.create_task(_speak(client, speech, run, task, number / run.streams))
 
 
 async def _speak(
@@ -158,6 +196,7 @@ async def _speak(
         lookahead_s = live.ready.lookahead_samples / SAMPLE_RATE_HZ
         first: list[float] = []
         delays: list[float] = []
+        came_s: list[float] = []
         async for picture in live.pictures():
             now_s = time.monotonic()
             shown_s = picture.start_sample / SAMPLE_RATE_HZ
@@ -166,8 +205,10 @@ async def _speak(
                 first.append(delay_ms)
             elif shown_s < task.seconds - lookahead_s:
                 delays.append(delay_ms)
+                came_s.append(now_s)
                 run.picture_bytes += len(picture.data)
         run.delay_ms += delays
+        run.rates_hz.append((len(came_s) - 1) / (came_s[-1] - came_s[0]))
         run.late_ms += (np.array(delays) - np.median(first)).tolist()
 
 

@@ -146,17 +146,18 @@ def _transport_rows(figures: Figures) -> list[str]:
 
 def _live_rows(figures: Figures) -> list[str]:
     rows = [
-        "| streams | pictures/s each | delay ms | late ms, p99 | most | Mbit/s each | holds |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| streams | way | pictures/s | delay ms | late ms, p99 | most | Mbit/s each | holds |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for run in figures["runs"]:
         late = run["late_ms"]
         rows.append(
-            f"| {run['streams']} | {run['pictures_per_s']:.1f} | {run['delay_ms']:.1f} "
-            f"| {late['p99']:.1f} | {late['most']:.1f} | {run['mbit_per_s']:.2f} "
-            f"| {'yes' if run['holds'] else 'no'} |"
+            f"| {run['streams']} | {run['way']} | {run['pictures_per_s']:.1f} "
+            f"| {run['delay_ms']:.1f} | {late['p99']:.1f} | {late['most']:.1f} "
+            f"| {run['mbit_per_s']:.2f} | {'yes' if run['holds'] else 'no'} |"
         )
-    return [*rows, "", f"Streams at once that have their pictures in time: {figures['streams']}."]
+    most = ", ".join(f"{way} {streams}" for way, streams in figures["streams"].items())
+    return [*rows, "", f"Streams at once that have their pictures in time: {most}."]
 
 
 _TABLES: Final[dict[str, tuple[str, Callable[[Figures], list[str]]]]] = {

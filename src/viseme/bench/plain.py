@@ -6,7 +6,7 @@ encodes with the settings of our own files. It shares no code with what it is co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import av
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from viseme import audio
 from viseme.avatar import Avatar, Box, Geometry
 
-__all__ = ["PlainReference", "encode_plainly"]
+__all__ = ["PlainReference", "encode_plainly", "hear_plainly"]
 
 Picture = NDArray[np.uint8]
 
@@ -69,18 +69,23 @@ class PlainReference:
 
     def render(self, speech: Path, avatar: Avatar) -> Iterator[Picture]:
         """Make an avatar speak: the sound as a whole first, then frame by frame."""
-        encoder = onnxruntime.InferenceSession(
-            avatar.audio_encoder, providers=["CPUExecutionProvider"]
-        )
-        (mel_name,) = (tensor.name for tensor in encoder.get_inputs())
         mel = audio.mel_spectrogram(audio.read(speech))
-        features = audio.features(
-            mel, lambda patches: np.asarray(encoder.run(None, {mel_name: patches})[0])
-        )
+        features = audio.features(mel, hear_plainly(avatar))
         for index, window in zip(avatar.ping_pong(), audio.windows(features), strict=False):
-            if index not in self._frames:
-                self._frames[index] = avatar.frame(index)
-            yield self.speak(self._frames[index], avatar.box(index), window)
+            yield self.picture(avatar, index, window)
+
+    def picture(self, avatar: Avatar, index: int, window: NDArray[np.float32]) -> Picture:
+        """Make one picture of an avatar."""
+        if index not in self._frames:
+            self._frames[index] = avatar.frame(index)
+        return self.speak(self._frames[index], avatar.box(index), window)
+
+
+def hear_plainly(avatar: Avatar) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Open an avatar's audio encoder: patches ``[b, 1, 80, 16]`` to features ``[b, 512]``."""
+    encoder = onnxruntime.InferenceSession(avatar.audio_encoder, providers=["CPUExecutionProvider"])
+    (name,) = (tensor.name for tensor in encoder.get_inputs())
+    return lambda patches: np.asarray(encoder.run(None, {name: patches})[0])
 
 
 def encode_plainly(frames: Iterable[Picture], speech: Path, out: Path, avatar: Avatar) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -10,11 +11,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from queue import Empty, Queue
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Protocol
 
 from viseme.errors import UnavailableError
 
-__all__ = ["module_command", "serving"]
+__all__ = ["Server", "module_command", "serve_until_ended", "serving"]
 
 _START_S: Final = 300.0
 """How long a server may take to open and warm up."""
@@ -28,6 +29,25 @@ _LAST_WORDS_CHARS: Final = 500
 def module_command(module: str, *arguments: str) -> list[str]:
     """Give the command that runs a module of this very installation."""
     return [sys.executable, "-m", module, *arguments]
+
+
+class Server(Protocol):
+    """Something that answers at an address until it is closed."""
+
+    address: str
+
+    def close(self) -> None:
+        """End it."""
+
+
+def serve_until_ended(server: Server) -> None:
+    """Be the program that `serving` starts: say where the server is, and close it at SIGTERM."""
+    end = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: end.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # is for the bench, which then ends this
+    print(json.dumps({"event": "ready", "addresses": {"grpc": server.address}}), flush=True)
+    end.wait()
+    server.close()
 
 
 @contextmanager

@@ -160,17 +160,15 @@ class TransportReport:
 
 
 @contextmanager
-def own_server(model: Path | None, avatar: str) -> Iterator[Served]:
+def own_server(*what: str) -> Iterator[Served]:
     """Start a server on loopback for the time of the measurement.
 
     Args:
-        model: a bare network; takes the place of the avatar.
-        avatar: a name or path.
+        what: what it serves, and with what, as options of `viseme serve`.
 
     Raises:
         UnavailableError: it does not start.
     """
-    what = ("--avatar", avatar) if model is None else ("--model", str(model))
     with tempfile.TemporaryDirectory(prefix="viseme-bench-") as folder:
         config = Path(folder) / "bench.toml"
         config.write_text(_CONFIG, "utf-8")

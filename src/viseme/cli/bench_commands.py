@@ -40,6 +40,12 @@ Plot: TypeAlias = Annotated[
 ]
 
 
+RunningServer: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Measure a server that runs, in place of a new one."),
+]
+
+
 class LiveOutput(StrEnum):
     """How live pictures come."""
 
@@ -74,8 +80,8 @@ def engine(  # noqa: PLR0913 - one for each option, put together in EngineOption
 ) -> None:
     """Measure ways to run the network, from faces that are cut to frames that are composed.
 
-    Frames side by side, in batches, and both mixed, beside the plain reference: ONNX Runtime as
-    it comes, one frame after the other.
+    Frames side by side, in batches, and both mixed, beside the plain reference:
+    ONNX Runtime as it comes, one frame after the other.
 
     [dim]For example:[/dim]
 
@@ -83,7 +89,8 @@ def engine(  # noqa: PLR0913 - one for each option, put together in EngineOption
     """
     from viseme.bench.engine import EngineOptions  # noqa: PLC0415
     from viseme.cli.bench_outputs import Outputs  # noqa: PLC0415
-    from viseme.cli.bench_speed import Subject, bench_engine  # noqa: PLC0415
+    from viseme.cli.bench_speed import bench_engine  # noqa: PLC0415
+    from viseme.cli.bench_subject import Subject  # noqa: PLC0415
 
     options = EngineOptions(
         frames=batch_sizes(frames),
@@ -131,7 +138,8 @@ def render(  # noqa: PLR0913 - one for each option, put together in RenderTask a
     """
     from viseme.bench.render import RenderTask  # noqa: PLC0415
     from viseme.cli.bench_outputs import Outputs  # noqa: PLC0415
-    from viseme.cli.bench_speed import Subject, bench_render  # noqa: PLC0415
+    from viseme.cli.bench_speed import bench_render  # noqa: PLC0415
+    from viseme.cli.bench_subject import Subject  # noqa: PLC0415
 
     task = RenderTask(seconds=lengths(seconds), plain_seconds_max=plain_max, rounds=rounds)
     subject = Subject(avatar, model, full_size, backend)
@@ -144,6 +152,8 @@ def transport(  # noqa: PLR0913 - one for each option, put together in Transport
     *,
     avatar: Avatar = "demo",
     model: Model = None,
+    full_size: FullSize = False,
+    backend: BackEnd = "auto",
     data: Annotated[
         Path | None,
         typer.Option(
@@ -159,23 +169,21 @@ def transport(  # noqa: PLR0913 - one for each option, put together in Transport
         int,
         typer.Option(min=0, metavar="N", help="How many at once are compared with one; 0: none."),
     ] = 16,
-    grpc: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Measure a server that runs, in place of a new one."),
-    ] = None,
+    grpc: RunningServer = None,
     http: Annotated[
         str | None,
         typer.Option(metavar="ADDRESS", help="Its HTTP door; without it, HTTP is left out."),
     ] = None,
     out: Out = None,
+    plot: Plot = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Measure what it costs to bring faces to a server and back.
 
-    Starts a server, and sends it batches through gRPC by our client, gRPC by the plainly
-    generated classes, and HTTP with JSON, beside the same bytes through gRPC with no work at all.
-    Then it compares several clients at once with one.
+    Starts a server, and sends it batches through gRPC by our client, gRPC by the
+    plainly generated classes, and HTTP with JSON, beside the same bytes through
+    gRPC with no work at all. Then it compares several clients at once with one.
 
     [dim]For example:[/dim]
 
@@ -183,17 +191,21 @@ def transport(  # noqa: PLR0913 - one for each option, put together in Transport
     """
     from viseme.bench.transport import TransportOptions  # noqa: PLC0415
     from viseme.cli.bench_outputs import Outputs  # noqa: PLC0415
-    from viseme.cli.bench_transport import Server, bench_transport  # noqa: PLC0415
+    from viseme.cli.bench_subject import Server, Subject  # noqa: PLC0415
+    from viseme.cli.bench_transport import bench_transport  # noqa: PLC0415
 
     options = TransportOptions(batches=batch_sizes(batches), rounds=rounds, clients=clients)
-    server = Server(model, avatar, grpc, http)
-    bench_transport(server, data, options, Outputs(out, None, as_json))
+    server = Server(Subject(avatar, model, full_size, backend), grpc, http)
+    bench_transport(server, data, options, Outputs(out, plot, as_json))
 
 
 @bench.command()
-def live(
+def live(  # noqa: PLR0913 - one for each option, put together in LiveTask at once
     *,
     avatar: Avatar = "demo",
+    model: Model = None,
+    full_size: FullSize = False,
+    backend: BackEnd = "auto",
     seconds: Annotated[
         float, typer.Option(min=4, metavar="S", help="How long each number of streams is watched.")
     ] = 20,
@@ -203,18 +215,18 @@ def live(
     output: Annotated[
         LiveOutput, typer.Option(help="How their pictures are encoded.")
     ] = LiveOutput.H264,
-    grpc: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Measure a server that runs, in place of a new one."),
-    ] = None,
+    grpc: RunningServer = None,
     out: Out = None,
+    plot: Plot = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Measure how many live streams run at once before pictures come too late.
 
-    Starts a server, and opens one stream more after the other, each sent sound at the speed of
-    speech, until more than one picture in a hundred comes later than its own 40 ms.
+    Starts a server, and opens one stream more after the other, each sent sound at
+    the speed of speech, until more than one picture in a hundred comes later than
+    its own 40 ms. In turns with it the plain reference is tried: a thread for
+    each stream, ONNX Runtime as it comes, OpenCV and PyAV.
 
     [dim]For example:[/dim]
 
@@ -223,10 +235,11 @@ def live(
     from viseme.bench.live import LiveTask  # noqa: PLC0415
     from viseme.cli.bench_live import bench_live  # noqa: PLC0415
     from viseme.cli.bench_outputs import Outputs  # noqa: PLC0415
-    from viseme.cli.bench_transport import Server  # noqa: PLC0415
+    from viseme.cli.bench_subject import Server, Subject  # noqa: PLC0415
 
     task = LiveTask(seconds=seconds, most=most, output=output.value)
-    bench_live(Server(None, avatar, grpc, None), task, Outputs(out, None, as_json))
+    server = Server(Subject(avatar, model, full_size, backend), grpc, None)
+    bench_live(server, task, Outputs(out, plot, as_json))
 
 
 @bench.command()

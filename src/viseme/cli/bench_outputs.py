@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from viseme.bench.chart import Bar, draw_chart
+from viseme.bench.chart import Chart, draw_chart
 from viseme.bench.page import performance_page
 from viseme.bench.spread import Spread
 from viseme.cli.outcome import say, show_json
@@ -41,8 +41,8 @@ class Outputs:
                     if is_new:  # an empty file would look like figures if the work is stopped
                         path.unlink()
 
-    def write(self, figures: dict[str, Any], charts: Sequence[tuple[str, list[Bar]]]) -> None:
-        """Write the figures, and show them to programs.
+    def write(self, figures: dict[str, Any], chart: Chart) -> None:
+        """Write the figures, draw them, and show them to programs.
 
         Raises:
             OutputError: a file cannot be written.
@@ -53,7 +53,7 @@ class Outputs:
                 self.out.write_text(json.dumps(figures, indent=2, default=str) + "\n", "utf-8")
         if self.plot is not None:
             with output_errors(self.plot):
-                draw_chart(charts, "frames a second", self.plot)
+                draw_chart(chart, self.plot)
         if self.as_json:
             show_json(figures)
 

@@ -2,69 +2,27 @@
 
 from __future__ import annotations
 
-import tempfile
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from importlib.resources import as_file, files
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 
 from viseme.audio import FRAME_RATE_HZ
-from viseme.bench.chart import Bar
+from viseme.bench.chart import Bar, Chart
 from viseme.bench.circumstances import circumstances
 from viseme.bench.contest import Score
 from viseme.bench.engine import EngineOptions, EngineReport, measure_engine
 from viseme.bench.floor import SPEAKING, floor_words
 from viseme.bench.render import RenderReport, RenderTask, measure_render
-from viseme.bench.work import Spec
 from viseme.cli.bench_outputs import Outputs, quarters
+from viseme.cli.bench_subject import Subject, full_size_network
 from viseme.cli.outcome import say
 from viseme.cli.tables import show_table
 
-__all__ = ["Subject", "bench_engine", "bench_render"]
+__all__ = ["bench_engine", "bench_render"]
 
 WIDTH = 80
 PACKAGES = ("numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "opencv-python-headless", "av")
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The network to measure, as the command line says it."""
-
-    avatar: str
-    model: Path | None
-    full_size: bool
-    backend: str
-
-    @contextmanager
-    def spec(self) -> Iterator[Spec]:
-        """Give what all works have in common, for as long as the `with` statement lasts.
-
-        Raises:
-            MissingExtraError: the full-size network cannot be built.
-        """
-        with (
-            as_file(files("viseme") / "data" / "speech" / "demo.flac") as speech,
-            tempfile.TemporaryDirectory(prefix="viseme-bench-") as folder,
-        ):
-            model = self.model
-            if self.full_size:
-                model = _full_size_in(folder)
-            yield Spec(
-                way="plain",
-                avatar=self.avatar,
-                speech=str(speech),
-                model=None if model is None else str(model),
-                backend=self.backend,
-            )
-
-    @property
-    def title(self) -> str:
-        """What it is called."""
-        if self.full_size:
-            return "full size"
-        return self.avatar if self.model is None else self.model.name
 
 
 def bench_engine(subject: Subject, options: EngineOptions, outputs: Outputs) -> None:
@@ -79,7 +37,7 @@ def bench_engine(subject: Subject, options: EngineOptions, outputs: Outputs) -> 
     asked = {"network": subject.title, **asdict(options)}
     outputs.write(
         {**circumstances("engine", asked, PACKAGES), **report.figures()},
-        [(f"{n} frames", _bars(scores)) for n, scores in report.scores.items()],
+        _chart({f"{n} frames": scores for n, scores in report.scores.items()}),
     )
     if not outputs.as_json:
         _show_engine(report)
@@ -95,24 +53,16 @@ def bench_render(
         MissingExtraError: the full-size network cannot be built.
     """
     outputs.check()
-    with subject.spec() as spec, tempfile.TemporaryDirectory(prefix="viseme-bench-") as folder:
-        beside = _full_size_in(folder) if beside_full_size else None
+    full_size = full_size_network() if beside_full_size else nullcontext()
+    with subject.spec() as spec, full_size as beside:
         report = measure_render(spec, replace(task, full_size=beside), say)
     asked = {"network": subject.title, **asdict(task), "full_size": beside_full_size}
     outputs.write(
         {**circumstances("render", asked, PACKAGES), **report.figures()},
-        [(f"{length:g} s of speech", _bars(scores)) for length, scores in report.scores.items()],
+        _chart({f"{length:g} s of speech": scores for length, scores in report.scores.items()}),
     )
     if not outputs.as_json:
         _show_render(report)
-
-
-def _full_size_in(folder: str) -> Path:
-    from viseme.bench.full_size import write_full_size  # noqa: PLC0415
-
-    model = Path(folder) / "full-size.onnx"
-    write_full_size(model)
-    return model
 
 
 def _show_engine(report: EngineReport) -> None:
@@ -204,6 +154,10 @@ def _show_refused(scores: Sequence[Score]) -> None:
     for score in scores:
         if score.refused:
             print(textwrap.fill(f"Left out: {score.entry.title}. {score.refused}", WIDTH))
+
+
+def _chart(groups: Mapping[str, Sequence[Score]]) -> Chart:
+    return Chart("frames a second", [(title, _bars(scores)) for title, scores in groups.items()])
 
 
 def _bars(scores: Sequence[Score]) -> list[Bar]:

@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 
+from viseme.bench.chart import Bar, Chart
 from viseme.bench.circumstances import circumstances
 from viseme.bench.spread import Spread
-from viseme.bench.transport import (
-    Served,
-    TransportOptions,
-    TransportReport,
-    WayTimes,
-    measure_transport,
-    own_server,
-)
+from viseme.bench.transport import TransportOptions, TransportReport, WayTimes, measure_transport
+from viseme.bench.ways import BareWay
 from viseme.cli.bench_outputs import Outputs, quarters
+from viseme.cli.bench_subject import Server
 from viseme.cli.outcome import say
 from viseme.cli.tables import show_table
 from viseme.client.tensor_data import built_in_data, read_tensor_data
 
-__all__ = ["Server", "bench_transport"]
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """The server to measure, as the command line says it: one to start, or one that runs."""
-
-    model: Path | None
-    avatar: str
-    grpc: str | None
-    http: str | None
-
-    @contextmanager
-    def served(self) -> Iterator[Served]:
-        """Give its addresses, for as long as the `with` statement lasts.
-
-        Raises:
-            UnavailableError: it does not start.
-        """
-        if self.grpc is not None:
-            yield Served(self.grpc, self.http, {"addresses": {"grpc": self.grpc}})
-            return
-        say("Starting a server.")
-        with own_server(self.model, self.avatar) as served:
-            yield served
+__all__ = ["bench_transport"]
 
 
 def bench_transport(
@@ -63,10 +34,15 @@ def bench_transport(
     def on_round(number: int, rounds: int) -> None:
         say(f"Round {number} of {rounds}." if number else "Warming up.")
 
-    with server.served() as served:
+    with ExitStack() as stack:
+        what: tuple[str, ...] = ("--avatar", server.subject.avatar)
+        if server.grpc is None and (model := stack.enter_context(server.subject.network())):
+            what = ("--model", str(model))
+        served = stack.enter_context(server.served(*what))
         report = measure_transport(served, data, options, on_round)
+    asked = {"network": server.subject.title, **asdict(options)}
     outputs.write(
-        {**circumstances("transport", asdict(options), ("grpcio",)), **report.figures()}, []
+        {**circumstances("transport", asked, ("grpcio",)), **report.figures()}, _chart(report)
     )
     if not outputs.as_json:
         _show(report)
@@ -92,6 +68,16 @@ def _show(report: TransportReport) -> None:
         print(
             f"One client: {one.median:.1f} frames/s ({quarters(one)}); ratio {clients.ratio:.3f}."
         )
+
+
+def _chart(report: TransportReport) -> Chart:
+    """Show the round trip of each way, batch by batch; that of JSON is a hundred times others'."""
+    groups: dict[str, list[Bar]] = {}
+    for row in report.times:
+        title = f"batches of {row.batch}"
+        bar = Bar(row.title, row.total_ms, row.way == BareWay.name)
+        groups.setdefault(title, []).append(bar)
+    return Chart("ms from array to array", list(groups.items()), in_powers=True)
 
 
 def _cells(report: TransportReport, row: WayTimes) -> tuple[str, ...]:

@@ -215,7 +215,8 @@ def info(
 def avatars(as_json: Json = False, debug: Debug = False) -> None:
     """List the avatars that there are.
 
-    They are found in the package, in the folders of $VISEME_AVATARS, and in your data folder.
+    They are found in the package, in the folders of $VISEME_AVATARS, and in your
+    data folder.
     """
     from viseme.cli.screens import show_avatars  # noqa: PLC0415
 
@@ -341,7 +342,8 @@ def serve(  # noqa: PLR0913 - one for each option, put together in a configurati
 ) -> None:
     """Serve avatars over gRPC and HTTP until SIGTERM or Ctrl-C.
 
-    The file, then variables VISEME_SERVE_…, then these options, each overriding the one before.
+    The file, then variables VISEME_SERVE_…, then these options, each overriding
+    the one before.
     """
     from viseme.cli import serving  # noqa: PLC0415
 

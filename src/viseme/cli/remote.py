@@ -80,8 +80,8 @@ def make_testdata(
 ) -> None:
     """Make test data for clients that send faces: tensors in a folder.
 
-    visual_input.bin has the faces, audio_input.bin a window of audio features for each, both
-    float32 in little-endian order; metadata.json has their shapes.
+    visual_input.bin has the faces, audio_input.bin a window of audio features for
+    each, both float32 in little-endian order; metadata.json has their shapes.
 
     [dim]For example:[/dim]
 

@@ -22,7 +22,15 @@ from viseme.errors import OutputError
 from viseme.video.steady import steady_x264
 from viseme.video.target import output_errors
 
-__all__ = ["EncodedPicture", "EncoderRate", "LiveCodec", "LiveEncoder", "codec_string"]
+__all__ = [
+    "LIVE_RECIPES",
+    "EncodedPicture",
+    "EncoderRate",
+    "LiveCodec",
+    "LiveEncoder",
+    "LiveRecipe",
+    "codec_string",
+]
 
 KEY_FRAME_EVERY_S: Final = 2
 """How long someone waits at most who has lost a picture and cannot say so."""
@@ -65,7 +73,9 @@ class EncoderRate:
 
 
 @dataclass(frozen=True, slots=True)
-class _Recipe:
+class LiveRecipe:
+    """An encoder and its settings."""
+
     encoder: str
     options: dict[str, str]
     needs_bit_rate: bool = False
@@ -74,8 +84,8 @@ class _Recipe:
 
 
 _VPX = {"deadline": "realtime", "lag-in-frames": "0", "error-resilient": "1"}
-_RECIPES: Final = {
-    LiveCodec.H264: _Recipe(
+LIVE_RECIPES: Final = {
+    LiveCodec.H264: LiveRecipe(
         "libx264",
         # A key frame is one that decoding can begin with (forced-idr).
         {
@@ -88,8 +98,8 @@ _RECIPES: Final = {
             "x264-params": steady_x264("8x8dct=1:cabac=1:deblock=0,0:partitions=i8x8,i4x4"),
         },
     ),
-    LiveCodec.VP8: _Recipe("libvpx", {**_VPX, "cpu-used": "8"}, True, "vp8"),
-    LiveCodec.VP9: _Recipe("libvpx-vp9", {**_VPX, "cpu-used": "8"}, True, "vp09.00.31.08"),
+    LiveCodec.VP8: LiveRecipe("libvpx", {**_VPX, "cpu-used": "8"}, True, "vp8"),
+    LiveCodec.VP9: LiveRecipe("libvpx-vp9", {**_VPX, "cpu-used": "8"}, True, "vp09.00.31.08"),
 }
 
 
@@ -109,7 +119,7 @@ class LiveEncoder:
     def __init__(
         self, codec: LiveCodec, width: int, height: int, rate: EncoderRate = EncoderRate()
     ) -> None:
-        recipe = _RECIPES[codec]
+        recipe = LIVE_RECIPES[codec]
         # PyAV types a context by its codec's name, which is not known here.
         context: Any = av.CodecContext.create(recipe.encoder, "w")
         context.width, context.height, context.pix_fmt = width, height, "yuv420p"
@@ -168,7 +178,7 @@ def codec_string(codec: LiveCodec, width: int, height: int) -> str:
     Raises:
         OutputError: the encoder does not take that size.
     """
-    if known := _RECIPES[codec].codec_string:
+    if known := LIVE_RECIPES[codec].codec_string:
         return known
     # Profile, constraints and level are for the encoder to choose: they are the three bytes after
     # the header of the sequence parameter set (H.264, 7.3.2.1.1), before the first key frame.
