@@ -10,11 +10,11 @@ from pathlib import Path
 
 from viseme.engine.backend import Backend
 from viseme.engine.bound import BoundBackend
-from viseme.engine.folding import folded
 from viseme.engine.machine import WorkPlan
 from viseme.engine.model import ModelInfo
 from viseme.engine.onnx_runtime import OnnxRuntimeBackend, available_targets
 from viseme.engine.open_vino import OpenVINOBackend, check_installed
+from viseme.engine.rewriting import rewritten
 from viseme.errors import BackendError, MissingExtraError, VisemeWarning
 
 __all__ = [
@@ -37,8 +37,8 @@ Shapes = Mapping[str, tuple[int, ...]]
 Opener = Callable[[Path, Shapes, WorkPlan], Backend]
 
 
-def _onnx_runtime(path: Path, _: Shapes, plan: WorkPlan) -> Backend:
-    return OnnxRuntimeBackend(folded(path) or path, threads=plan.threads)
+def _onnx_runtime(network: Path | bytes, _: Shapes, plan: WorkPlan) -> Backend:
+    return OnnxRuntimeBackend(network, threads=plan.threads)
 
 
 def _tensor_rt(path: Path, _: Shapes, plan: WorkPlan) -> Backend:
@@ -57,12 +57,12 @@ def _cuda(path: Path, shapes: Shapes, plan: WorkPlan, *, precision: str) -> Back
         if backend.device == "gpu":
             return backend
         backend.close()
-    return _onnx_runtime(path, shapes, plan)
+    return _OPENERS[FLOAT32](path, shapes, plan)
 
 
-def _open_vino(path: Path, shapes: Shapes, plan: WorkPlan, *, precision: str) -> Backend:
+def _open_vino(network: Path | bytes, shapes: Shapes, plan: WorkPlan, *, precision: str) -> Backend:
     return OpenVINOBackend(
-        folded(path) or path,
+        network,
         precision=precision,
         shapes=shapes,
         threads=plan.threads,
@@ -70,13 +70,23 @@ def _open_vino(path: Path, shapes: Shapes, plan: WorkPlan, *, precision: str) ->
     )
 
 
-_OPENERS: dict[str, Opener] = {
+def _anew(path: Path, shapes: Shapes, plan: WorkPlan, *, name: str) -> Backend:
+    """Open what a network is made into for a processor."""
+    return _ON_PROCESSORS[name](rewritten(path) or path, shapes, plan)
+
+
+_ON_PROCESSORS: dict[str, Callable[[Path | bytes, Shapes, WorkPlan], Backend]] = {
     "onnxruntime": _onnx_runtime,
+    "openvino": partial(_open_vino, precision="float32"),
+    "openvino-bf16": partial(_open_vino, precision="bfloat16"),
+}
+_OPENERS: dict[str, Opener] = {
+    "onnxruntime": partial(_anew, name="onnxruntime"),
     "cuda": partial(_cuda, precision="float32"),
     "cuda-fp16": partial(_cuda, precision="float16"),
     "tensorrt": _tensor_rt,
-    "openvino": partial(_open_vino, precision="float32"),
-    "openvino-bf16": partial(_open_vino, precision="bfloat16"),
+    "openvino": partial(_anew, name="openvino"),
+    "openvino-bf16": partial(_anew, name="openvino-bf16"),
 }
 GPU_BACKENDS = ("cuda", "cuda-fp16", "tensorrt")
 """Those that run on a GPU, where there is one."""
@@ -125,8 +135,8 @@ def open_part(name: str, path: Path, shapes: Shapes, plan: WorkPlan) -> Backend:
     """Open a part of a generator, in a back end that has run all of it.
 
     Args:
-        name: the back end's.
-        path: the part's ONNX file.
+        name: the back end's, one that runs on a processor.
+        path: the part's ONNX file, made anew for processors.
         shapes: of its inputs by name, for one frame.
         plan: how the cores are shared out.
 
@@ -134,7 +144,7 @@ def open_part(name: str, path: Path, shapes: Shapes, plan: WorkPlan) -> Backend:
         BackendError: if the back end does not work on this machine.
         ModelError: if it cannot read the network.
     """
-    return _OPENERS[name](path, shapes, plan)
+    return _ON_PROCESSORS[name](path, shapes, plan)
 
 
 def candidates(info: ModelInfo, plan: WorkPlan) -> dict[str, Callable[[], Backend]]:

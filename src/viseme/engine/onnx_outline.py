@@ -25,8 +25,9 @@ _FIELDS: Final = {
     "Model": "7 graph Graph",
     "Graph": "1 node Node*, 5 initializer Tensor*, 11 input Value*, 12 output Value*, "
     "13 value_info Value*",
-    "Node": "1 input string*, 2 output string*, 4 op_type string, 5 attribute Attribute*",
-    "Attribute": "1 name string, 3 i int64, 5 t Tensor, 6 g Graph, 8 ints int64*, "
+    "Node": "1 input string*, 2 output string*, 3 name string, 4 op_type string, "
+    "5 attribute Attribute*",
+    "Attribute": "1 name string, 3 i int64, 4 s bytes, 5 t Tensor, 6 g Graph, 8 ints int64*, "
     "11 graphs Graph*, 20 type int32",
     "Tensor": "1 dims int64*, 2 data_type int32, 4 float_data float*, 8 name string, "
     "9 raw_data bytes, 14 data_location int32",

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
-from viseme.engine.folding import fold_mixing
 from viseme.engine.model import ModelInfo
 from viseme.engine.onnx_outline import (
     ELEMENT_FLOAT,
@@ -22,6 +21,7 @@ from viseme.engine.onnx_outline import (
     Model,
     add_cast,
 )
+from viseme.engine.rewriting import rewrite
 from viseme.errors import ModelError
 
 __all__ = ["Halves", "split_at_sound"]
@@ -87,7 +87,7 @@ def split_at_sound(info: ModelInfo, again: frozenset[str] = frozenset()) -> Halv
         return None
     if any(item.graphs or item.HasField("g") for node in graph.node for item in node.attribute):
         return None
-    fold_mixing(graph)
+    rewrite(graph)
     seen = _reach(graph, info.visual_name)
     heard = _reach(graph, info.audio_name)
     moved = _moved(graph, info.visual_name) - heard
