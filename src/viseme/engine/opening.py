@@ -24,6 +24,7 @@ from viseme.engine.features import FeatureOptions
 from viseme.engine.machine import WorkPlan, plan_work
 from viseme.engine.model import ModelInfo
 from viseme.engine.onnx_runtime import runtime_version
+from viseme.engine.pool import ordered_map
 from viseme.engine.samples import sample_inputs
 from viseme.engine.split_backend import SplitBackend
 from viseme.engine.splitting import Splitting
@@ -33,7 +34,8 @@ from viseme.errors import BackendError, MissingExtraError
 __all__ = ["Engine", "Opening", "WarmUp", "picture_of"]
 
 WARM_UP_RUNS = 2
-"""The first run allocates memory and settles kernels; the second shows that it has."""
+"""At once where runs are to be at once: each takes memory and settles kernels, and those after it
+find both."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,10 @@ class Opening:
             backend, measured = self._choose()
         else:
             backend = self._opened(self.wanted)
-        for inputs in sample_inputs(self.info, WARM_UP_RUNS):
-            picture_of(self.info, backend, inputs)
         plan = self._plan(backend.device)
+        samples = sample_inputs(self.info, WARM_UP_RUNS)
+        for _ in ordered_map(partial(picture_of, self.info, backend), samples, workers=plan.workers):
+            pass
         return Engine(
             backend=backend,
             plan=plan,
