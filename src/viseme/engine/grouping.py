@@ -15,7 +15,15 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from viseme.engine.map_sizes import map_sizes
-from viseme.engine.onnx_wiring import EACH_ALONE, Wiring, is_convolution, mixes, numbers_of
+from viseme.engine.onnx_wiring import (
+    EACH_ALONE,
+    Wiring,
+    copy_of,
+    is_convolution,
+    mixes,
+    numbers_of,
+    put_in_place,
+)
 
 __all__ = ["share_out_channels"]
 
@@ -42,8 +50,7 @@ def share_out_channels(graph: Any) -> int:
     """
     wiring, sizes = Wiring(graph), map_sizes(graph)
     places: dict[str, list[Any]] = {}
-    """For the last node of each, by what it makes, the nodes that take the place of all."""
-    gone: set[str] = set()
+    """By what its last node makes, the nodes that take the place of all; none for the others."""
     for node in graph.node:
         layers = _layers_from(node, wiring)
         if not layers or node.output[0] not in sizes:
@@ -52,16 +59,10 @@ def share_out_channels(graph: Any) -> int:
         channels = wiring.shape(node.input[1])[0]
         groups = _groups_of(channels, _FLOAT_BYTES * height * width)
         if groups > 1:
+            places |= {layer.output[0]: [] for layer in layers}
             places[layers[-1].output[0]] = list(_shared_out(layers, groups, wiring))
-            gone.update(layer.output[0] for layer in layers)
-    if places:
-        nodes = []
-        for node in graph.node:
-            made = "".join(node.output[:1])
-            nodes += places.get(made, [] if made in gone else [_copy_of(node)])
-        del graph.node[:]
-        graph.node.extend(nodes)
-    return len(places)
+    put_in_place(graph, places)
+    return sum(1 for nodes in places.values() if nodes)
 
 
 def _groups_of(channels: int, channel_bytes: int) -> int:
@@ -112,7 +113,7 @@ def _shared_out(layers: _Layers, groups: int, wiring: Wiring) -> Iterator[Any]:
     for number in range(groups):
         made = layers[0].input[0]
         for position, layer in enumerate(layers):
-            part = _copy_of(layer)
+            part = copy_of(layer)
             part.input[0], made = made, f"{layer.output[0]}.{number}"
             part.output[0] = made
             if layer.op_type == "Conv":
@@ -141,9 +142,3 @@ def _take(conv: Any, own: slice, wiring: Wiring, *, is_last: bool) -> None:
     for item in conv.attribute:
         if item.name == "group" and item.i > 1:
             item.i = own.stop - own.start
-
-
-def _copy_of(node: Any) -> Any:
-    copy = type(node).FromString(node.SerializeToString())
-    copy.name = ""  # no two may have the same
-    return copy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -9,7 +10,16 @@ from numpy.typing import NDArray
 
 from viseme.engine.onnx_outline import ELEMENT_FLOAT
 
-__all__ = ["EACH_ALONE", "Weights", "Wiring", "is_convolution", "mixes", "numbers_of"]
+__all__ = [
+    "EACH_ALONE",
+    "Weights",
+    "Wiring",
+    "copy_of",
+    "is_convolution",
+    "mixes",
+    "numbers_of",
+    "put_in_place",
+]
 
 EACH_ALONE: Final = frozenset(("Clip", "HardSwish", "LeakyRelu", "Relu"))
 """What makes of each number another, whatever its channel."""
@@ -69,6 +79,29 @@ class Wiring:
             tensor.raw_data = values.astype("<f4").tobytes()
             self._tensors[name] = tensor
             conv.input.append(name)
+
+
+def copy_of(node: Any) -> Any:
+    """Copy a node, less its name, for no two may have the same."""
+    copy = type(node).FromString(node.SerializeToString())
+    copy.name = ""
+    return copy
+
+
+def put_in_place(graph: Any, places: Mapping[str, Sequence[Any]]) -> None:
+    """Put nodes in the place of others.
+
+    Args:
+        graph: in ONNX's form; changed.
+        places: by what a node makes, those that take its place, if any.
+    """
+    nodes: list[Any] = []
+    for node in graph.node:
+        others = places.get(node.output[0]) if node.output else None
+        # What is taken out of a message is not to be read any more.
+        nodes += [type(node).FromString(node.SerializeToString())] if others is None else others
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def is_convolution(node: Any, wiring: Wiring) -> bool:

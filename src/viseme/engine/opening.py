@@ -93,7 +93,9 @@ class Opening:
             backend = self._opened(self.wanted)
         plan = self._plan(backend.device)
         samples = sample_inputs(self.info, WARM_UP_RUNS)
-        for _ in ordered_map(partial(picture_of, self.info, backend), samples, workers=plan.workers):
+        for _ in ordered_map(
+            partial(picture_of, self.info, backend), samples, workers=plan.workers
+        ):
             pass
         return Engine(
             backend=backend,

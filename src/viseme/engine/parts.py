@@ -19,7 +19,7 @@ from viseme.engine.split import split_at_sound
 
 __all__ = ["Parts", "parts_of"]
 
-_FORMAT: Final = 4
+_FORMAT: Final = 5
 """Of the files: to be counted on where a network would be taken apart in another way."""
 _NETWORKS_MAX: Final = 8
 """Whose halves are kept: those that were used last."""

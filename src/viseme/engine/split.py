@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
+from viseme.engine.apart import convolve_apart
 from viseme.engine.model import ModelInfo
 from viseme.engine.onnx_outline import (
     ELEMENT_FLOAT,
@@ -88,6 +89,7 @@ def split_at_sound(info: ModelInfo, again: frozenset[str] = frozenset()) -> Halv
     if any(item.graphs or item.HasField("g") for node in graph.node for item in node.attribute):
         return None
     rewrite(graph)
+    convolve_apart(graph, _reach(graph, info.visual_name) - _reach(graph, info.audio_name))
     seen = _reach(graph, info.visual_name)
     heard = _reach(graph, info.audio_name)
     moved = _moved(graph, info.visual_name) - heard
