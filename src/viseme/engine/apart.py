@@ -44,8 +44,7 @@ def convolve_apart(graph: Any, seen: AbstractSet[str]) -> int:
         channels = _channels_of(joined.input[is_seen.index(True)], wiring) if any(is_seen) else 0
         if numbers_of(joined)["axis"] == [1] and not all(is_seen) and channels >= _CHANNELS_MIN:
             places[node.output[0]] = _apart(node, joined, channels, is_seen[0], wiring)
-    if places:
-        put_in_place(graph, places)
+    put_in_place(graph, places)
     return len(places)
 
 
