@@ -26,6 +26,7 @@ STAGE_BACKENDS = {
     "stage-faces": "opencv",
     "stage-composing": "opencv",
     "stage-encoding": "libx264",
+    "stage-pixels": "opencv",
 }
 
 
@@ -123,8 +124,9 @@ def test_clips_have_their_length_and_long_ones_no_reference(spec: Spec) -> None:
     assert report.ratio(1.2, report.scores[1.2][0]) is None
     assert report.ratio_to_full_size(0.6) is not None
     stages = report.figures()["stages"]
-    assert [stage["frames"] for stage in stages] == [2] * 5
-    assert sum(stage["share"] for stage in stages) == pytest.approx(1, abs=0.01)
+    assert [stage["frames"] for stage in stages] == [2] * 6
+    assert sum(stage["share"] for stage in stages[:-1]) == pytest.approx(1, abs=0.01)
+    assert "share" not in stages[-1]  # what a film has not
     assert probe(spec.speech).duration_s == pytest.approx(0.5)
 
 
@@ -158,9 +160,11 @@ def test_ratios_are_of_medians() -> None:
     assert EngineReport({1: [plain, ours]}).ratio(1, ours) == 2
     assert ours.ms == Spread(100, 75, 100)
     assert ours.figures()["peak_mib"] == 2
-    film = score("mp4", 0.02)
-    report = RenderReport({1.0: [score("plain-mp4", 0.1), film]}, [film, score("half", 0.01)])
-    assert report.share(film) == pytest.approx(2 / 3)
+    film, stage = score("mp4", 0.02), score("stage-network", 0.02)
+    stages = [stage, score("stage-faces", 0.01), pixels := score("stage-pixels", 0.05)]
+    report = RenderReport({1.0: [score("plain-mp4", 0.1), film]}, stages)
+    assert report.share(stage) == pytest.approx(2 / 3)
+    assert report.share(pixels) is None
     assert report.ratio(1.0, film) == 5
     assert report.figures()["works"][1]["real_time_factor"] == 0.5
     assert report.ratio_to_full_size(1.0) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ __all__ = ["Bar", "Chart", "draw_chart"]
 _OURS: Final = "#2f6f8f"
 _PLAIN: Final = "#b9b4aa"
 _LIMIT: Final = "#a33a2c"
+_CAPTION_WIDTH: Final = 130
+_LINE_INCHES: Final = 0.16
 _LIMITS_SHOWN: Final = 4
 """Where there is a limit, bars end at so many times that: how far beyond it matters less."""
 
@@ -44,11 +47,12 @@ class Chart:
     """Whether the axis is divided by powers of ten."""
 
 
-def draw_chart(chart: Chart, path: Path) -> None:
+def draw_chart(chart: Chart, caption: str, path: Path) -> None:
     """Draw a chart.
 
     Args:
         chart: what to draw.
+        caption: where and with what it was measured.
         path: the picture to write; its ending decides on the kind.
 
     Raises:
@@ -62,7 +66,9 @@ def draw_chart(chart: Chart, path: Path) -> None:
             "or leave --plot out."
         ) from error
     heights = [len(bars) + 1 for _, bars in chart.groups]
-    figure = Figure(figsize=(8, 0.6 + 0.36 * sum(heights)), layout="constrained")
+    lines = textwrap.wrap(caption, _CAPTION_WIDTH)
+    inches = 0.6 + 0.36 * sum(heights) + _LINE_INCHES * len(lines)
+    figure = Figure(figsize=(8, inches), layout="constrained")
     rooms = figure.subplots(len(heights), 1, height_ratios=heights, sharex=True, squeeze=False)
     edge = np.inf if chart.limit is None else _LIMITS_SHOWN * chart.limit
     for (title, bars), axes in zip(chart.groups, rooms[:, 0], strict=True):
@@ -81,5 +87,5 @@ def draw_chart(chart: Chart, path: Path) -> None:
         axes.set_title(title, loc="left", fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0.1)
-    rooms[-1, 0].set_xlabel(chart.unit)
+    figure.supxlabel("\n".join([chart.unit, "", *lines]), fontsize=8)
     figure.savefig(path, dpi=120)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from viseme.bench.circumstances import circumstances_words
 from viseme.bench.floor import SPEAKING, floor_words
 from viseme.errors import InputError
 
@@ -35,16 +36,12 @@ def performance_page(measurements: Sequence[Figures]) -> str:
 def _section(figures: Figures) -> str:
     try:
         title, rows = _TABLES[figures["bench"]]
-        versions = ", ".join(f"{name} {number}" for name, number in figures["versions"].items())
-        machine = figures["machine"]
-        gpus = "".join(f", {name}" for name in machine.get("gpus", ()))
         lines = [
             f"## {title}",
             "",
             f"    {figures['command']}",
             "",
-            f"{machine['cores']} cores of {machine['cpu']}{gpus}, {figures['time'][:10]}; "
-            f"{versions}.",
+            circumstances_words(figures),
             "",
             *rows(figures),
         ]
@@ -103,7 +100,7 @@ def _render_rows(figures: Figures) -> list[str]:
     ]
     rows += [
         "",
-        "Each stage alone, in time of one core:",
+        "Each stage alone, in time of one core, and its share in a film:",
         "",
         "| stage | by | ms a frame | share |",
         "| --- | --- | --- | --- |",
@@ -112,7 +109,7 @@ def _render_rows(figures: Figures) -> list[str]:
         f"| {stage['title']} | – | {stage['refused']} | |"
         if "refused" in stage
         else f"| {stage['title']} | {stage['backend']} | {_spread(stage['core_ms_per_frame'])} "
-        f"| {100 * stage['share']:.0f} % |"
+        f"| {_percent(stage)} |"
         for stage in figures["stages"]
     ]
     if floor := figures.get("floor"):
@@ -166,6 +163,10 @@ _TABLES: Final[dict[str, tuple[str, Callable[[Figures], list[str]]]]] = {
     "live": ("Live streams at once", _live_rows),
     "transport": ("To a server and back", _transport_rows),
 }
+
+
+def _percent(stage: Figures) -> str:
+    return f"{100 * stage['share']:.0f} %" if "share" in stage else ""
 
 
 def _spread(values: Figures) -> str:

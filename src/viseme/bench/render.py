@@ -17,7 +17,7 @@ from viseme.audio import FRAME_RATE_HZ, SAMPLE_RATE_HZ, read
 from viseme.avatar import load_avatar
 from viseme.bench.contest import Entry, Score, hold
 from viseme.bench.floor import Floor, measure_speeds, read_layers, speaking
-from viseme.bench.stages import STAGE_TITLES
+from viseme.bench.stages import FILM_STAGES, STAGE_TITLES
 from viseme.bench.work import Spec, model_of
 from viseme.engine.backends import GPU_BACKENDS
 
@@ -55,14 +55,17 @@ class RenderReport:
 
     scores: dict[float, list[Score]]
     stages: list[Score]
-    """Of each stage of the pipeline alone, in their order."""
+    """Of each of `STAGES` alone, in their order."""
     floor: Floor | None = None
     """What the network takes at least for a face seen before, where that is known and a
     processor runs it."""
 
-    def share(self, stage: Score) -> float:
-        """Tell what part a stage has in the work that a film is, 0..1."""
-        whole = sum(each.core_ms.median for each in self.stages if not each.refused)
+    def share(self, stage: Score) -> float | None:
+        """Tell what part a stage has in the work that a film is, 0..1; None if it has none."""
+        film = [each for each in self.stages if each.entry.name in FILM_STAGES]
+        if stage not in film:
+            return None
+        whole = sum(each.core_ms.median for each in film if not each.refused)
         return stage.core_ms.median / whole
 
     def ratio(self, seconds: float, score: Score) -> float | None:
@@ -94,10 +97,10 @@ class RenderReport:
                     if score.entry.name == "frames" and beside is not None:
                         row["ratio_to_full_size"] = round(beside, 3)
                 rows.append(row)
-        stages = [
-            stage.figures() | ({} if stage.refused else {"share": round(self.share(stage), 3)})
-            for stage in self.stages
-        ]
+        stages = []
+        for stage in self.stages:
+            share = None if stage.refused else self.share(stage)
+            stages.append(stage.figures() | ({} if share is None else {"share": round(share, 3)}))
         floor = {} if self.floor is None else {"floor": self.floor.figures()}
         return {"works": rows, "stages": stages, **floor}
 

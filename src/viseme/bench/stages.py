@@ -6,7 +6,7 @@ In the pipeline they overlap, so that their shares cannot be read from a clock o
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from itertools import cycle, islice
 from pathlib import Path
@@ -20,12 +20,14 @@ from viseme.avatar import Avatar, crop_inputs
 from viseme.avatar.planes import Planes
 from viseme.bench.material import FACES_MAX, make_material
 from viseme.bench.work import Opener, Spec, Work, geometry_of, model_of
-from viseme.compose import compose_planes
+from viseme.compose import compose, compose_planes
 from viseme.engine import AudioEncoder, FeatureOptions, Inferencer
 from viseme.rendering.speech import open_speech
 from viseme.video import Target, make_sound, open_video
 
-__all__ = ["STAGES", "STAGE_TITLES"]
+__all__ = ["FILM_STAGES", "STAGES", "STAGE_TITLES"]
+
+Composing = Callable[..., object]
 
 _FRAMES = 25
 """How many the encoder is given, to and fro."""
@@ -102,9 +104,10 @@ class _Network(Work):
 
 
 class _Composing(Work):
-    """From the network's pictures to frames for the encoder."""
+    """From the network's pictures to frames as they are held, for an encoder."""
 
     backend = "opencv"
+    compose: Composing = staticmethod(compose_planes)
 
     def __init__(self, spec: Spec, avatar: Avatar, stack: ExitStack) -> None:
         self._geometry = geometry_of(spec, avatar)
@@ -114,8 +117,14 @@ class _Composing(Work):
 
     def make(self, count: int) -> int:
         for _ in range(count):
-            compose_planes(self._frame, self._box, self._crop, self._prediction, self._geometry)
+            self.compose(self._frame, self._box, self._crop, self._prediction, self._geometry)
         return count
+
+
+class _ComposingPixels(_Composing):
+    """From the network's pictures to frames in B, G, R, for all others."""
+
+    compose = staticmethod(compose)
 
 
 class _Encoding(Work):
@@ -151,8 +160,12 @@ STAGES: Final[dict[str, Opener]] = {
     "stage-network": _Network,
     "stage-composing": _Composing,
     "stage-encoding": _Encoding,
+    "stage-pixels": _ComposingPixels,
 }
-"""The stages as works, in the order of the pipeline."""
+"""The stages as works, those of a film in their order; then what takes the place of composing
+where frames are not for a film."""
+
+FILM_STAGES: Final = tuple(STAGES)[:-1]
 
 STAGE_TITLES: Final = {
     "stage-hearing": "hearing the speech",
@@ -160,4 +173,5 @@ STAGE_TITLES: Final = {
     "stage-network": "the network",
     "stage-composing": "composing",
     "stage-encoding": "encoding",
+    "stage-pixels": "composing in B, G, R",
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from viseme.bench.chart import Chart, draw_chart
+from viseme.bench.circumstances import circumstances_words
 from viseme.bench.page import performance_page
 from viseme.bench.spread import Spread
 from viseme.cli.outcome import say, show_json
@@ -53,7 +54,7 @@ class Outputs:
                 self.out.write_text(json.dumps(figures, indent=2, default=str) + "\n", "utf-8")
         if self.plot is not None:
             with output_errors(self.plot):
-                draw_chart(chart, self.plot)
+                draw_chart(chart, circumstances_words(figures), self.plot)
         if self.as_json:
             show_json(figures)
 

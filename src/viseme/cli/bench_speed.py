@@ -139,7 +139,7 @@ def _show_stages(report: RenderReport) -> None:
             stage.backend,
             f"{stage.core_ms.median:.2f}",
             quarters(stage.core_ms),
-            f"{100 * report.share(stage):.0f} %",
+            "" if (share := report.share(stage)) is None else f"{100 * share:.0f} %",
         )
         for stage in report.stages
         if not stage.refused
