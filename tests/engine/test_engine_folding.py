@@ -143,6 +143,60 @@ def test_a_layer_is_folded_into_and_widened(tmp_path: Path) -> None:
     np.testing.assert_allclose(run(network, inputs)[0], run(path.read_bytes(), inputs)[0], 1e-4)
 
 
+def write_normed(path: Path, *, taken_twice: bool = False, outputs: int = 1) -> Path:
+    rng = np.random.default_rng(9)
+    weights = {
+        "w": rng.normal(0, 0.3, (16, 6, 3, 3)),
+        "scale": rng.normal(1, 0.3, 16),
+        "moved": rng.normal(0, 0.3, 16),
+        "mean": rng.normal(0, 0.3, 16),
+        "variance": rng.uniform(0.1, 2, 16),
+    }
+    made = ["normed", "next mean", "next variance"][:outputs]
+    norm = helper.make_node(
+        "BatchNormalization",
+        ["wide", "scale", "moved", "mean", "variance"],
+        made,
+        epsilon=0.25,
+        training_mode=int(outputs > 1),
+    )
+    nodes = [
+        helper.make_node("Conv", ["in", "w"], ["wide"], pads=[1] * 4),
+        norm,
+        helper.make_node("Add", ["normed", "wide" if taken_twice else "normed"], ["out"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "normed",
+        [_value("in", 6)],
+        [_value("out", 16)],
+        [
+            numpy_helper.from_array(values.astype(np.float32), name)
+            for name, values in weights.items()
+        ],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    return path
+
+
+def test_a_norm_is_within_the_convolution_before_it(tmp_path: Path) -> None:
+    path = write_normed(tmp_path / "m.onnx")
+    network = rewritten(path)
+    assert network is not None
+    model = onnx.load_from_string(network)
+    onnx.checker.check_model(model, full_check=True)
+    assert [node.op_type for node in model.graph.node] == ["Conv", "Add"]
+    inputs = {"in": np.random.default_rng(0).random((2, 6, 9, 7), np.float32)}
+    expected = run(path.read_bytes(), inputs)[0]
+    np.testing.assert_allclose(run(network, inputs)[0], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("way", [{"taken_twice": True}, {"outputs": 3}])
+def test_a_norm_that_is_more_stays(tmp_path: Path, way: dict[str, Any]) -> None:
+    assert rewritten(write_normed(tmp_path / "m.onnx", **way)) is None
+
+
 def other(kind: str, inputs: Sequence[str]) -> Node:
     return helper.make_node(kind, list(inputs), ["further"])
 

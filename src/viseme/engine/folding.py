@@ -1,4 +1,7 @@
-"""Leaving out layers that only mix channels for others that mix them again.
+"""Leaving out layers that others can have within their weights.
+
+A norm over a batch, as it is when a network has learned, scales and moves each channel, which the
+convolution before it can do.
 
 A convolution of one pixel that is taken by nothing but others of one pixel, as it is or beside
 other channels, is linear, as they are, and so they can have its weights within theirs:
@@ -18,11 +21,50 @@ import numpy as np
 
 from viseme.engine.onnx_wiring import EACH_ALONE, Wiring, is_convolution, mixes, numbers_of
 
-__all__ = ["fold_mixing"]
+__all__ = ["fold_mixing", "fold_norms"]
 
 _BLOCK: Final = 16
 """Channels that the layouts for processors hold together. Numbers that are no multiple of it are
 brought there by copying all, which costs more than channels of zeros."""
+
+
+_EPSILON: Final = 1e-5
+"""A norm's, where it does not say (ONNX, BatchNormalization)."""
+
+
+def fold_norms(graph: Any) -> int:
+    """Fold norms over batches into the convolutions before them.
+
+    Args:
+        graph: as of `fold_mixing`.
+
+    Returns:
+        How many there are less.
+    """
+    wiring = Wiring(graph)
+    norms = [node for node in graph.node if _fold_norm(node, wiring)]
+    for norm in norms:
+        graph.node.remove(norm)
+    return len(norms)
+
+
+def _fold_norm(norm: Any, wiring: Wiring) -> bool:
+    """Fold a norm into the convolution before it, and tell whether that could be done."""
+    if norm.op_type != "BatchNormalization" or len(norm.output) != 1:
+        return False
+    conv = wiring.makers.get(norm.input[0])
+    if conv is None or not is_convolution(conv, wiring) or wiring.takers_of(conv) != [norm]:
+        return False
+    if not all(wiring.shape(name) for name in norm.input[1:]):
+        return False
+    scale, moved, mean, variance = (wiring.values(name).astype(float) for name in norm.input[1:])
+    epsilon = next((item.f for item in norm.attribute if item.name == "epsilon"), _EPSILON)
+    gain = scale / np.sqrt(variance + epsilon)
+    weight = wiring.values(conv.input[1]) * gain[:, None, None, None]
+    bias = (wiring.bias(conv) - mean) * gain + moved
+    conv.output[0] = norm.output[0]
+    wiring.give(conv, weight.astype(np.float32), bias.astype(np.float32))
+    return True
 
 
 def fold_mixing(graph: Any) -> int:

@@ -27,8 +27,8 @@ _FIELDS: Final = {
     "13 value_info Value*",
     "Node": "1 input string*, 2 output string*, 3 name string, 4 op_type string, "
     "5 attribute Attribute*",
-    "Attribute": "1 name string, 3 i int64, 4 s bytes, 5 t Tensor, 6 g Graph, 8 ints int64*, "
-    "11 graphs Graph*, 20 type int32",
+    "Attribute": "1 name string, 2 f float, 3 i int64, 4 s bytes, 5 t Tensor, 6 g Graph, "
+    "8 ints int64*, 11 graphs Graph*, 20 type int32",
     "Tensor": "1 dims int64*, 2 data_type int32, 4 float_data float*, 8 name string, "
     "9 raw_data bytes, 14 data_location int32",
     "Value": "1 name string, 2 type Type",

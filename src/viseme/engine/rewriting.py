@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from viseme.engine.folding import fold_mixing
+from viseme.engine.folding import fold_mixing, fold_norms
 from viseme.engine.grouping import share_out_channels
 from viseme.engine.onnx_outline import LOCATION_EXTERNAL, Model
 
@@ -39,7 +39,7 @@ def rewrite(graph: Any) -> bool:
         return False
     if any(item.graphs or item.HasField("g") for node in graph.node for item in node.attribute):
         return False  # graphs in nodes take tensors without saying so
-    changes = fold_mixing(graph) + share_out_channels(graph)
+    changes = fold_norms(graph) + fold_mixing(graph) + share_out_channels(graph)
     if changes:
         del graph.value_info[:]  # which may tell of other numbers of channels
     return changes > 0
