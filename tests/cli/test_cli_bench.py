@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from support.command_line import CommandLine
 from support.probes import window_painter
 from support.stand_in_server import StandInServer
 from viseme.bench.processes import module_command, serving
+from viseme.cli.bench_outputs import Outputs
+from viseme.errors import MissingExtraError
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +83,16 @@ def test_no_empty_file_is_left_where_there_are_no_figures(run: CommandLine, tmp_
     assert done.returncode == 7
     assert "Cannot write 'no/plot.png'" in done.stderr
     assert not list(tmp_path.glob("figures*"))
+
+
+def test_a_plot_that_cannot_be_drawn_is_known_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    outputs = Outputs(tmp_path / "figures.json", tmp_path / "plot.png", as_json=False)
+    with pytest.raises(MissingExtraError, match="or leave --plot out"):
+        outputs.check()
+    assert not list(tmp_path.iterdir())
 
 
 def test_bench_says_what_there_is(run: CommandLine) -> None:

@@ -6,14 +6,17 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from viseme.bench.spread import Spread
 from viseme.errors import MissingExtraError
 
-__all__ = ["Bar", "Chart", "draw_chart"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Bar", "Chart", "draw_chart", "drawing_class"]
 
 _OURS: Final = "#2f6f8f"
 _PLAIN: Final = "#b9b4aa"
@@ -47,13 +50,8 @@ class Chart:
     """Whether the axis is divided by powers of ten."""
 
 
-def draw_chart(chart: Chart, caption: str, path: Path) -> None:
-    """Draw a chart.
-
-    Args:
-        chart: what to draw.
-        caption: where and with what it was measured.
-        path: the picture to write; its ending decides on the kind.
+def drawing_class() -> type[Figure]:
+    """Give what draws, to find out whether there is anything before it is needed.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -65,10 +63,25 @@ def draw_chart(chart: Chart, caption: str, path: Path) -> None:
             "The plot is drawn with matplotlib, which is not installed; install 'viseme[bench]', "
             "or leave --plot out."
         ) from error
+    return Figure
+
+
+def draw_chart(chart: Chart, caption: str, path: Path) -> None:
+    """Draw a chart.
+
+    Args:
+        chart: what to draw.
+        caption: where and with what it was measured.
+        path: the picture to write; its ending decides on the kind.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figure_class = drawing_class()
     heights = [len(bars) + 1 for _, bars in chart.groups]
     lines = textwrap.wrap(caption, _CAPTION_WIDTH)
     inches = 0.6 + 0.36 * sum(heights) + _LINE_INCHES * len(lines)
-    figure = Figure(figsize=(8, inches), layout="constrained")
+    figure = figure_class(figsize=(8, inches), layout="constrained")
     rooms = figure.subplots(len(heights), 1, height_ratios=heights, sharex=True, squeeze=False)
     edge = np.inf if chart.limit is None else _LIMITS_SHOWN * chart.limit
     for (title, bars), axes in zip(chart.groups, rooms[:, 0], strict=True):

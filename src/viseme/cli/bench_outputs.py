@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from viseme.bench.chart import Chart, draw_chart
+from viseme.bench.chart import Chart, draw_chart, drawing_class
 from viseme.bench.circumstances import circumstances_words
 from viseme.bench.page import performance_page
 from viseme.bench.spread import Spread
@@ -32,7 +32,10 @@ class Outputs:
 
         Raises:
             OutputError: one of them cannot.
+            MissingExtraError: a plot is asked for, and matplotlib is not installed.
         """
+        if self.plot is not None:
+            drawing_class()
         for path in (self.out, self.plot):
             if path is not None:
                 with output_errors(path):
@@ -47,7 +50,6 @@ class Outputs:
 
         Raises:
             OutputError: a file cannot be written.
-            MissingExtraError: a plot is asked for, and matplotlib is not installed.
         """
         if self.out is not None:
             with output_errors(self.out):
