@@ -294,6 +294,27 @@ def test_it_pays_is_remembered_and_is_exact_enough(tmp_path: Path) -> None:
         assert float(np.abs(first - wanted).max()) <= DEVIATION_MAX
 
 
+def test_what_was_found_of_other_halves_is_not_taken_for_these(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = slow_to_see(tmp_path / "m.onnx")
+    features = FeatureOptions(1, folder=tmp_path / "cache")
+    sample = sample_inputs(read_model(path), 1)[0]
+    asked: list[bool] = []
+
+    def is_worth_it(*_: object, **__: object) -> bool:
+        asked.append(True)
+        return True
+
+    monkeypatch.setattr("viseme.engine.splitting.is_worth_splitting", is_worth_it)
+    for number in (1, 1, 2):
+        monkeypatch.setattr("viseme.engine.splitting.FORMAT", f"of test {number}")
+        with Inferencer(path, backend="onnxruntime", features=features) as halves:
+            halves.run(sample["input"], sample["audio"], ["a face"])
+    assert len(asked) == 2
+    assert len(list((tmp_path / "cache/features").iterdir())) == 2
+
+
 def test_without_room_it_stays_whole(tmp_path: Path) -> None:
     path = slow_to_see(tmp_path / "m.onnx")
     features = FeatureOptions(4, budget_bytes=100, folder=tmp_path / "cache")

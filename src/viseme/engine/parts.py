@@ -17,9 +17,9 @@ from viseme.engine.model import ModelInfo
 from viseme.engine.onnx_runtime import TensorSpec, read_signature
 from viseme.engine.split import split_at_sound
 
-__all__ = ["Parts", "parts_of"]
+__all__ = ["FORMAT", "Parts", "parts_of"]
 
-_FORMAT: Final = 5
+FORMAT: Final = 6
 """Of the files: to be counted on where a network would be taken apart in another way."""
 _NETWORKS_MAX: Final = 8
 """Whose halves are kept: those that were used last."""
@@ -57,7 +57,7 @@ def parts_of(info: ModelInfo, digest: str, options: FeatureOptions) -> Parts | N
     if not options.has_room_for(1):
         return None
     networks = (options.folder or cache_folder()) / "halves"
-    mine = networks / f"{digest}-{_FORMAT}"
+    mine = networks / f"{digest}-{FORMAT}"
     found = _parts_in(mine, info, [])
     if found is None:
         return None

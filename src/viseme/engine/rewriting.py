@@ -11,7 +11,7 @@ from viseme.engine.folding import fold_mixing, fold_norms
 from viseme.engine.grouping import share_out_channels
 from viseme.engine.onnx_outline import LOCATION_EXTERNAL, Model
 
-__all__ = ["rewrite", "rewritten"]
+__all__ = ["is_plain", "rewrite", "rewritten"]
 
 
 def rewritten(network: Path) -> bytes | None:
@@ -28,6 +28,16 @@ def rewritten(network: Path) -> bytes | None:
     return bytes(model.SerializeToString()) if rewrite(model.graph) else None
 
 
+def is_plain(graph: Any) -> bool:
+    """Tell whether all that a graph needs is to be seen in it."""
+    if any(tensor.data_location == LOCATION_EXTERNAL for tensor in graph.initializer):
+        return False
+    # Graphs in nodes take tensors without saying so.
+    return not any(
+        item.graphs or item.HasField("g") for node in graph.node for item in node.attribute
+    )
+
+
 def rewrite(graph: Any) -> bool:
     """Change a graph so that a processor runs it soonest, and tell whether anything was changed.
 
@@ -35,10 +45,8 @@ def rewrite(graph: Any) -> bool:
         graph: in ONNX's form, its nodes in the order of their running. One with weights in other
             files, or with nodes that have graphs of their own, stays as it is.
     """
-    if any(tensor.data_location == LOCATION_EXTERNAL for tensor in graph.initializer):
+    if not is_plain(graph):
         return False
-    if any(item.graphs or item.HasField("g") for node in graph.node for item in node.attribute):
-        return False  # graphs in nodes take tensors without saying so
     changes = fold_norms(graph) + fold_mixing(graph) + share_out_channels(graph)
     if changes:
         del graph.value_info[:]  # which may tell of other numbers of channels

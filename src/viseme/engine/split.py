@@ -18,11 +18,10 @@ from viseme.engine.model import ModelInfo
 from viseme.engine.onnx_outline import (
     ELEMENT_FLOAT,
     ELEMENT_HALF,
-    LOCATION_EXTERNAL,
     Model,
     add_cast,
 )
-from viseme.engine.rewriting import rewrite
+from viseme.engine.rewriting import is_plain, rewrite
 from viseme.errors import ModelError
 
 __all__ = ["Halves", "split_at_sound"]
@@ -84,9 +83,7 @@ def split_at_sound(info: ModelInfo, again: frozenset[str] = frozenset()) -> Halv
     """
     model = _read(info.path)
     graph = model.graph
-    if any(tensor.data_location == LOCATION_EXTERNAL for tensor in graph.initializer):
-        return None
-    if any(item.graphs or item.HasField("g") for node in graph.node for item in node.attribute):
+    if not is_plain(graph):
         return None
     rewrite(graph)
     convolve_apart(graph, _reach(graph, info.visual_name) - _reach(graph, info.audio_name))

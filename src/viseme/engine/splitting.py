@@ -12,7 +12,7 @@ from viseme.engine.backend import Backend, Tensor
 from viseme.engine.choice_cache import ChoiceCache, Key
 from viseme.engine.features import FeatureOptions, FeatureShelf
 from viseme.engine.model import ModelInfo
-from viseme.engine.parts import Parts, parts_of
+from viseme.engine.parts import FORMAT, Parts, parts_of
 from viseme.engine.samples import sample_inputs
 from viseme.engine.split_backend import SplitBackend, is_worth_splitting
 from viseme.errors import VisemeError
@@ -52,7 +52,8 @@ class Splitting:
     ) -> None:
         self._info = info
         self._options = options
-        self._key = {**key, "question": "split"}
+        # Neither the answer nor what was kept is true of halves that are made in another way.
+        self._key = {**key, "question": "split", "halves": FORMAT}
         self._open_whole = open_whole
         self._open_exact = open_exact
         self._open_part = open_part
