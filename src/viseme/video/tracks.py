@@ -18,10 +18,6 @@ from viseme.video.sound import Block
 
 __all__ = ["PictureRecipe", "PictureTrack", "SoundRecipe", "SoundTrack"]
 
-# The bytes of x264 and libvpx depend on their number of threads: one number everywhere, so that
-# the same frames give the same file on every machine.
-_ENCODER_THREADS = 4
-
 
 @dataclass(frozen=True, slots=True)
 class PictureRecipe:
@@ -29,6 +25,9 @@ class PictureRecipe:
 
     codec: str
     options: dict[str, str]
+    threads: int
+    """One number everywhere: the bytes of x264 and libvpx depend on it, and the same frames are to
+    give the same file on every machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ class PictureTrack:
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
         context.time_base = self._time_base
-        context.thread_count = _ENCODER_THREADS
+        context.thread_count = recipe.threads
         context.colorspace = context.color_primaries = context.color_trc = BT709
         context.color_range = LIMITED_RANGE
         context.flags |= int(Flags.bitexact)
