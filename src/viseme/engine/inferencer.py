@@ -72,6 +72,7 @@ class Inferencer:
         """What the file says of itself."""
         self._opening = Opening(self.info, backend, threads, workers, rows, features)
         self._engine: Engine | None = None
+        self._warm_up: WarmUp | None = None
         self._closed = False
         self._lock = threading.Lock()
 
@@ -98,13 +99,18 @@ class Inferencer:
     def warm_up(self) -> WarmUp:
         """Open the back end, choose it if it is to be chosen, and run it until it is warm.
 
-        Doing it again does nothing and gives the first report.
+        Without it the first frames take longer. Doing it again does nothing and gives the first
+        report.
 
         Raises:
             BackendError: if the back end does not work on this machine.
             ModelError: if it cannot read the network.
         """
-        return self._ready().report
+        engine = self._ready()
+        with self._lock:
+            if self._warm_up is None:
+                self._warm_up = self._opening.warm_up(engine)
+            return self._warm_up
 
     def infer(self, visual: NDArray[Any], audio: NDArray[Any]) -> Tensor:
         """Predict one frame.

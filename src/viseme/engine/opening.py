@@ -53,7 +53,7 @@ class WarmUp:
 
 @dataclass(frozen=True)
 class Engine:
-    """A network that is open and warm: never changed, so that threads read it without a lock."""
+    """A network that is open: never changed, so that threads read it without a lock."""
 
     backend: Backend
     plan: WorkPlan
@@ -61,7 +61,10 @@ class Engine:
     """Frames in one run."""
     slots: threading.BoundedSemaphore
     """One for each run at once: more would only take memory, and the cores from each other."""
-    report: WarmUp
+    seconds: float
+    """Wall-clock time that opening took, with the measuring of candidates."""
+    candidates: tuple[Candidate, ...]
+    """As in `WarmUp`."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Opening:
     features: FeatureOptions | None
 
     def open(self) -> Engine:
-        """Open the back end, choose it if it is to be chosen, and run it until it is warm.
+        """Open the back end, and choose it before if it is to be chosen.
 
         Raises:
             BackendError: it does not work on this machine.
@@ -92,18 +95,28 @@ class Opening:
         else:
             backend = self._opened(self.wanted)
         plan = self._plan(backend.device)
-        samples = sample_inputs(self.info, WARM_UP_RUNS)
-        for _ in ordered_map(
-            partial(picture_of, self.info, backend), samples, workers=plan.workers
-        ):
-            pass
         return Engine(
             backend=backend,
             plan=plan,
             rows=self.info.batch or (plan.rows if backend.device == "gpu" else 1),
             slots=threading.BoundedSemaphore(plan.workers),
-            report=WarmUp(time.perf_counter() - start, backend.name, measured),
+            seconds=time.perf_counter() - start,
+            candidates=measured,
         )
+
+    def warm_up(self, engine: Engine) -> WarmUp:
+        """Run what was opened until it is warm.
+
+        Raises:
+            BackendError: it fails.
+        """
+        start = time.perf_counter()
+        samples = sample_inputs(self.info, WARM_UP_RUNS)
+        run = partial(picture_of, self.info, engine.backend)
+        for _ in ordered_map(run, samples, workers=engine.plan.workers):
+            pass
+        seconds = engine.seconds + time.perf_counter() - start
+        return WarmUp(seconds, engine.backend.name, engine.candidates)
 
     def _choose(self) -> tuple[Backend, tuple[Candidate, ...]]:
         """Open the back end that was chosen before, or choose one and remember it."""

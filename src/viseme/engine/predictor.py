@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from typing import Protocol
 
-from viseme.engine.backend import Tensor
+from viseme.engine.backend import Backend, Tensor
 from viseme.engine.model import ModelInfo
 from viseme.engine.opening import WarmUp
 from viseme.engine.tensors import Asked
@@ -23,6 +23,10 @@ class Predictor(Protocol):
     @property
     def info(self) -> ModelInfo:
         """What the network's file says of itself."""
+
+    @property
+    def backend(self) -> Backend:
+        """What runs the network; opened now if it is not yet."""
 
     def warm_up(self) -> WarmUp:
         """Open what is not open yet and run it until it is warm; give the first report again."""

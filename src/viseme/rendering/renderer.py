@@ -181,8 +181,13 @@ class Renderer:
         """What a frame waits for."""
         return self._options.latency
 
+    @property
+    def backend(self) -> str:
+        """What runs the generator, by name; opened now if it is not yet."""
+        return self._generator.backend.name
+
     def warm_up(self) -> WarmUp:
-        """Open the back end and run it until it is warm; the first frame does so otherwise."""
+        """Open the back end and run it until it is warm; else the first frames take longer."""
         return self._generator.warm_up()
 
     def frames(

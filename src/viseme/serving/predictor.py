@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future
 
-from viseme.engine import ModelInfo, Question, Tensor, WarmUp
+from viseme.engine import Backend, ModelInfo, Question, Tensor, WarmUp
 from viseme.engine.tensors import Asked
 from viseme.rendering.stage import Stage
 from viseme.serving.job import Lane
@@ -35,6 +35,11 @@ class LanePredictor:
     def info(self) -> ModelInfo:
         """What the network's file says of itself."""
         return self._scheduler.inferencer.info
+
+    @property
+    def backend(self) -> Backend:
+        """What runs the network, open."""
+        return self._scheduler.inferencer.backend
 
     def warm_up(self) -> WarmUp:
         """Give the report of the inferencer's warm-up."""

@@ -48,7 +48,7 @@ class RenderReport:
     frames: int
     """Pictures in the file, those held at the end included."""
     start_up_s: float
-    """Time taken to open and warm up the networks."""
+    """Time taken to open the networks."""
     elapsed_s: float
     """Time taken from then on, until the file was complete."""
 
@@ -81,7 +81,7 @@ def render_file(
         avatar: as for `render`.
         out: `.mp4`, `.webm`, or a name without an ending for a folder of PNGs.
         options: see `RenderOptions`.
-        progress: called on the caller's thread once the networks are warm, and after each frame.
+        progress: called on the caller's thread once the network is open, and after each frame.
 
     Raises:
         OutputError: the result cannot be written.
@@ -99,35 +99,34 @@ def render_file(
         sound = make_sound(pieces)
         lasts_s = source.length_s()
         total = _expected_frames(lasts_s)
-        backend = renderer.warm_up().backend
-        warm_s = time.perf_counter()
-        report(Progress(0, total))
-        with (
-            open_video(
+        # Composing on that thread, encoding on this one.
+        with Stage(
+            _pictures(renderer, target.kind, source.samples()),
+            ahead=_FRAMES_AHEAD,
+            name="frames",
+        ) as pictures:
+            # While the first sound is heard.
+            backend = renderer.backend
+            opened_s = time.perf_counter()
+            report(Progress(0, total))
+            with open_video(
                 target,
                 size=renderer.avatar.size,
                 rate_hz=FRAME_RATE_HZ,
                 sound=sound,
                 lasts_s=lasts_s,
-            ) as writer,
-            # Composing on that thread, encoding on this one.
-            Stage(
-                _pictures(renderer, target.kind, source.samples()),
-                ahead=_FRAMES_AHEAD,
-                name="frames",
-            ) as pictures,
-        ):
-            for done, picture in enumerate(pictures, start=1):
-                writer.write(picture)
-                report(Progress(done, total))
+            ) as writer:
+                for done, picture in enumerate(pictures, start=1):
+                    writer.write(picture)
+                    report(Progress(done, total))
         return RenderReport(
             out=target.path,
             avatar=renderer.avatar.name,
             backend=backend,
             size=renderer.avatar.size,
             frames=writer.pictures,
-            start_up_s=warm_s - begin_s,
-            elapsed_s=time.perf_counter() - warm_s,
+            start_up_s=opened_s - begin_s,
+            elapsed_s=time.perf_counter() - opened_s,
         )
 
 
