@@ -72,6 +72,14 @@ def run(network: bytes, inputs: dict[str, Any]) -> Any:
     return session.run(None, inputs)[0]
 
 
+@pytest.mark.parametrize(("face", "kept"), [(128, "joined.0.half"), (127, "face.half")])
+def test_in_blocks_less_of_a_face_is_worth_it(face: int, kept: str, tmp_path: Path) -> None:
+    info = read_model(write(tmp_path / "m.onnx", Between(face=face)))
+    halves = split_at_sound(info, blocked=True)
+    assert halves is not None
+    assert halves.features == (kept,)
+
+
 @pytest.mark.parametrize(
     ("between", "kept"),
     [

@@ -315,6 +315,23 @@ def test_what_was_found_of_other_halves_is_not_taken_for_these(
     assert len(list((tmp_path / "cache/features").iterdir())) == 2
 
 
+def test_halves_that_do_not_run_are_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = slow_to_see(tmp_path / "m.onnx")
+    features = FeatureOptions(1, folder=tmp_path / "cache")
+    sample = sample_inputs(read_model(path), 1)[0]
+
+    def spoil(_: Path, speaking: Path) -> None:
+        identity_generator(speaking, size=160, names=("one", "two", "three"))
+
+    monkeypatch.setattr("viseme.engine.parts.prepare_halves", spoil)
+    for _ in range(2):
+        with Inferencer(path, backend="onnxruntime", features=features) as inferencer:
+            assert inferencer.infer(sample["input"][0], sample["audio"][0]).shape == (3, 160, 160)
+            assert not isinstance(inferencer.backend, SplitBackend)
+
+
 def test_without_room_it_stays_whole(tmp_path: Path) -> None:
     path = slow_to_see(tmp_path / "m.onnx")
     features = FeatureOptions(4, budget_bytes=100, folder=tmp_path / "cache")

@@ -16,6 +16,7 @@ from viseme.engine import FeatureOptions, read_model
 from viseme.engine.choice_cache import file_digest
 from viseme.engine.machine import available_cores
 from viseme.engine.parts import parts_of
+from viseme.engine.split import split_at_sound
 
 __all__ = [
     "SPEAKING",
@@ -123,7 +124,7 @@ def floor_words(figures: Mapping[str, Any], subject: str = "A frame of this netw
     return words
 
 
-def speaking(model: Path, faces: int) -> Path:
+def speaking(model: Path, faces: int) -> Path | bytes:
     """Give the part of a generator that runs for a face that was seen before.
 
     Args:
@@ -131,14 +132,23 @@ def speaking(model: Path, faces: int) -> Path:
         faces: how many the avatar has.
 
     Returns:
-        The file of that half, written where it is not yet; of all where it is not taken apart.
+        That half in ONNX, as it is before ONNX Runtime has prepared it; the file of all where that
+        is not taken apart.
     """
-    parts = parts_of(read_model(model), file_digest(model), FeatureOptions(faces))
-    return model if parts is None else parts.speaking
+    info = read_model(model)
+    parts = parts_of(info, file_digest(model), FeatureOptions(faces), prepared=True)
+    if parts is None:
+        return model
+    halves = split_at_sound(info, frozenset(parts.again), blocked=True)
+    assert halves is not None, "it was taken apart just now"
+    return halves.typed({spec.name: spec.shape for spec in parts.features})
 
 
-def read_layers(model: Path) -> list[Layer] | None:
+def read_layers(model: Path | bytes) -> list[Layer] | None:
     """Count what a network's layers do and move for one frame.
+
+    Args:
+        model: its file, or what is in it.
 
     Returns:
         None where onnx, which reads the network's layers, is not installed, or cannot tell the
@@ -148,7 +158,7 @@ def read_layers(model: Path) -> list[Layer] | None:
         import onnx  # noqa: PLC0415 - of the extra
     except ImportError:
         return None
-    network = onnx.load(model)
+    network = onnx.load(model) if isinstance(model, Path) else onnx.load_from_string(model)
     for value in network.graph.input:
         first = value.type.tensor_type.shape.dim[0]
         if not first.dim_value:

@@ -19,21 +19,25 @@ __all__ = ["convolve_apart"]
 
 _CHANNELS_MIN: Final = 512
 """Of a face, to be worth it: with fewer, what is kept takes as long to be read as to be made."""
+_CHANNELS_MIN_BLOCKED: Final = 128
+"""Where it need not be brought to blocks of channels first, and sums can begin with it."""
 _AS_MANY: Final = EACH_ALONE | {"Add", "BatchNormalization"}
 """What gives as many channels as it takes."""
 
 
-def convolve_apart(graph: Any, seen: AbstractSet[str]) -> int:
+def convolve_apart(graph: Any, seen: AbstractSet[str], *, blocked: bool = False) -> int:
     """Take convolutions apart that are over what is seen and what is heard.
 
     Args:
         graph: in ONNX's form, its nodes in the order of their running and its weights in it;
             changed.
         seen: the names of what depends on the face alone.
+        blocked: whether that will be handed over in blocks of channels.
 
     Returns:
         How many were taken apart.
     """
+    channels_min = _CHANNELS_MIN_BLOCKED if blocked else _CHANNELS_MIN
     wiring = Wiring(graph)
     places = {}
     for node in graph.node:
@@ -42,7 +46,7 @@ def convolve_apart(graph: Any, seen: AbstractSet[str]) -> int:
             continue
         is_seen = [name in seen for name in joined.input]
         channels = _channels_of(joined.input[is_seen.index(True)], wiring) if any(is_seen) else 0
-        if numbers_of(joined)["axis"] == [1] and not all(is_seen) and channels >= _CHANNELS_MIN:
+        if numbers_of(joined)["axis"] == [1] and not all(is_seen) and channels >= channels_min:
             places[node.output[0]] = _apart(node, joined, channels, is_seen[0], wiring)
     put_in_place(graph, places)
     return len(places)

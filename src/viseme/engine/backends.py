@@ -131,7 +131,9 @@ def open_backend(name: str, info: ModelInfo, plan: WorkPlan) -> Backend:
     return backend
 
 
-def open_part(name: str, path: Path, shapes: Shapes, plan: WorkPlan) -> Backend:
+def open_part(
+    name: str, path: Path, shapes: Shapes, *, plan: WorkPlan, prepared: bool = False
+) -> Backend:
     """Open a part of a generator, in a back end that has run all of it.
 
     Args:
@@ -139,11 +141,14 @@ def open_part(name: str, path: Path, shapes: Shapes, plan: WorkPlan) -> Backend:
         path: the part's ONNX file, made anew for processors.
         shapes: of its inputs by name, for one frame.
         plan: how the cores are shared out.
+        prepared: whether ONNX Runtime has written it, which then is to run it.
 
     Raises:
         BackendError: if the back end does not work on this machine.
         ModelError: if it cannot read the network.
     """
+    if prepared:
+        return OnnxRuntimeBackend(path, threads=plan.threads, prepared=True)
     return _ON_PROCESSORS[name](path, shapes, plan)
 
 

@@ -14,7 +14,7 @@ from viseme.cache import Shelf, bytes_of
 
 __all__ = ["DEFAULT_FEATURE_BYTES", "FeatureOptions", "FeatureShelf", "Features"]
 
-DEFAULT_FEATURE_BYTES: Final = 5 * 2**28
+DEFAULT_FEATURE_BYTES: Final = 2**31
 _HALF: Final = np.dtype(np.float16)
 
 Features: TypeAlias = tuple[NDArray[np.float16], ...]

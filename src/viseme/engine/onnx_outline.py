@@ -12,12 +12,22 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorP
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
-__all__ = ["ELEMENT_FLOAT", "ELEMENT_HALF", "LOCATION_EXTERNAL", "Model", "add_cast"]
+__all__ = [
+    "ATTRIBUTE_STRING",
+    "ELEMENT_FLOAT",
+    "ELEMENT_HALF",
+    "LOCATION_EXTERNAL",
+    "Model",
+    "add_cast",
+]
 
 ELEMENT_FLOAT: Final = 1
 """A tensor of float32."""
 ELEMENT_HALF: Final = 10
 """One of float16."""
+ATTRIBUTE_STRING: Final = 3
+"""An attribute of a node that is a string."""
+_ATTRIBUTE_INT: Final = 2
 LOCATION_EXTERNAL: Final = 1
 """The numbers of a tensor are in another file."""
 
@@ -26,7 +36,7 @@ _FIELDS: Final = {
     "Graph": "1 node Node*, 5 initializer Tensor*, 11 input Value*, 12 output Value*, "
     "13 value_info Value*",
     "Node": "1 input string*, 2 output string*, 3 name string, 4 op_type string, "
-    "5 attribute Attribute*",
+    "5 attribute Attribute*, 7 domain string",
     "Attribute": "1 name string, 2 f float, 3 i int64, 4 s bytes, 5 t Tensor, 6 g Graph, "
     "8 ints int64*, 11 graphs Graph*, 20 type int32",
     "Tensor": "1 dims int64*, 2 data_type int32, 4 float_data float*, 8 name string, "
@@ -38,7 +48,6 @@ _FIELDS: Final = {
     "Dimension": "1 dim_value int64, 2 dim_param string",
 }
 """Each message's fields: number, name, type, and a star where there may be many."""
-_ATTRIBUTE_INT: Final = 2
 
 
 def _message_class(wanted: str) -> Any:

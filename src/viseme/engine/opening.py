@@ -151,13 +151,15 @@ class Opening:
 
     def _splitting(self, name: str, features: FeatureOptions) -> Splitting:
         plan = self._plan("cpu")
+        prepared = name == FLOAT32
         return Splitting(
             self.info,
             features,
             {**self._key(), "backend": name},
             open_whole=partial(open_backend, name, self.info, plan),
             open_exact=partial(open_backend, FLOAT32, self.info, plan),
-            open_part=partial(open_part, name, plan=plan),
+            open_part=partial(open_part, name, plan=plan, prepared=prepared),
+            prepared=prepared,
             run=partial(picture_of, self.info),
         )
 

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import math
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 from viseme.cache import cache_folder, keep_latest
+from viseme.engine.blocked import prepare_halves
 from viseme.engine.features import FeatureOptions
+from viseme.engine.machine import cpu_model
 from viseme.engine.model import ModelInfo
-from viseme.engine.onnx_runtime import TensorSpec, read_signature
+from viseme.engine.onnx_runtime import TensorSpec, read_signature, runtime_version
 from viseme.engine.split import split_at_sound
 
 __all__ = ["FORMAT", "Parts", "parts_of"]
 
-FORMAT: Final = 6
+FORMAT: Final = 7
 """Of the files: to be counted on where a network would be taken apart in another way."""
 _NETWORKS_MAX: Final = 8
 """Whose halves are kept: those that were used last."""
-_SEEING, _SPEAKING = "seeing.onnx", "speaking.onnx"
+_SEEING, _SPEAKING, _FEATURES = "seeing.onnx", "speaking.onnx", "features.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +36,32 @@ class Parts:
 
     seeing: Path
     speaking: Path
-    features: tuple[str, ...]
-    """What lies between them, by name."""
+    features: tuple[TensorSpec, ...]
+    """What lies between them."""
     sees_again: bool
     """Whether the second takes the visual input, too."""
-    again: int
-    """How many features the second makes again, since there is no room to keep them."""
+    again: tuple[str, ...]
+    """The features that the second makes again, since there is no room to keep them."""
+
+    @property
+    def numbers(self) -> int:
+        """Count those of one face; an extent that is open counts as one, and is seen later."""
+        return sum(_numbers_in(spec) for spec in self.features)
+
+    def shapes_of_one(self) -> dict[str, tuple[int, ...]] | None:
+        """Give the shapes of one face's features by name; None where one of them is open."""
+        shapes = {}
+        for spec in self.features:
+            known = [extent for extent in spec.shape[1:] if extent is not None]
+            if len(known) < len(spec.shape) - 1:
+                return None
+            shapes[spec.name] = (1, *known)
+        return shapes
 
 
-def parts_of(info: ModelInfo, digest: str, options: FeatureOptions) -> Parts | None:
+def parts_of(
+    info: ModelInfo, digest: str, options: FeatureOptions, *, prepared: bool = False
+) -> Parts | None:
     """Take a generator apart so that there is room for what lies between.
 
     What is largest is made again rather than kept: that is what is near the picture, where maps
@@ -50,6 +71,8 @@ def parts_of(info: ModelInfo, digest: str, options: FeatureOptions) -> Parts | N
         info: the whole network.
         digest: tells its content from any other.
         options: what may be kept of faces.
+        prepared: whether ONNX Runtime prepares both for this processor, so that only it can run
+            them; else any back end can.
 
     Returns:
         None where it cannot be taken apart, or there is no room even for the least of it.
@@ -57,71 +80,92 @@ def parts_of(info: ModelInfo, digest: str, options: FeatureOptions) -> Parts | N
     if not options.has_room_for(1):
         return None
     networks = (options.folder or cache_folder()) / "halves"
-    mine = networks / f"{digest}-{FORMAT}"
-    found = _parts_in(mine, info, [])
-    if found is None:
+    mine = networks / f"{digest}-{FORMAT}{_prepared_for() if prepared else ''}"
+    taking = _TakingApart(info, mine, prepared)
+    parts = taking.parts([])
+    if parts is None:
         return None
-    parts, sizes = found
-    largest = sorted(sizes, key=lambda name: (-sizes[name], name))
+    largest = sorted(parts.features, key=lambda spec: (-_numbers_in(spec), spec.name))
     for again in range(len(largest)):
-        if options.has_room_for(sum(sizes[name] for name in largest[again:])):
+        if options.has_room_for(sum(map(_numbers_in, largest[again:]))):
             break
     else:
         return None
     if again:
-        found = _parts_in(mine, info, largest[:again])
+        parts = taking.parts([spec.name for spec in largest[:again]])
         # What is made again may be made of what had not been kept.
-        if found is None or not options.has_room_for(sum(found[1].values())):
+        if parts is None or not options.has_room_for(parts.numbers):
             return None
-        parts, _ = found
     with contextlib.suppress(OSError):
         os.utime(mine)
         keep_latest(networks, _NETWORKS_MAX)
     return parts
 
 
-def _parts_in(
-    network: Path, info: ModelInfo, again: Sequence[str]
-) -> tuple[Parts, dict[str, int]] | None:
-    """Give a network's halves, and how many numbers each feature has; written where they are not.
+@dataclass(frozen=True, slots=True)
+class _TakingApart:
+    """One network's halves, of which there are others if more is made again."""
 
-    Returns:
-        None where it cannot be taken apart, or written.
-    """
-    folder = network / str(len(again))
-    if not (folder.is_dir() or _write(info, folder, frozenset(again))):
-        return None
-    inputs, _ = read_signature(folder / _SPEAKING)
-    between = [spec for spec in inputs if spec.name not in (info.visual_name, info.audio_name)]
-    parts = Parts(
-        folder / _SEEING,
-        folder / _SPEAKING,
-        tuple(spec.name for spec in between),
-        any(spec.name == info.visual_name for spec in inputs),
-        len(again),
-    )
-    return parts, {spec.name: _numbers_in(spec) for spec in between}
+    info: ModelInfo
+    folder: Path
+    prepared: bool
+
+    def parts(self, again: Sequence[str]) -> Parts | None:
+        """Give the halves, written where they are not yet.
+
+        Args:
+            again: the features that the second half makes again.
+
+        Returns:
+            None where the network cannot be taken apart, or halves not be written or read.
+        """
+        folder = self.folder / str(len(again))
+        if not (folder.is_dir() or self._write(folder, frozenset(again))):
+            return None
+        try:
+            entry = json.loads((folder / _FEATURES).read_bytes())
+            features = tuple(
+                TensorSpec(one["name"], tuple(one["shape"]), one["dtype"])
+                for one in entry["features"]
+            )
+            sees_again = bool(entry["sees_again"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        speaking = folder / _SPEAKING
+        return Parts(folder / _SEEING, speaking, features, sees_again, tuple(again))
+
+    def _write(self, folder: Path, again: frozenset[str]) -> bool:
+        """Write both halves, whole or not at all; tell whether they are there."""
+        with contextlib.suppress(OSError):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent) as name:
+                part = Path(name)
+                halves = split_at_sound(self.info, again, blocked=self.prepared)
+                if halves is None:
+                    return False
+                seeing, speaking = part / _SEEING, part / _SPEAKING
+                seeing.write_bytes(halves.seeing)
+                _, features = read_signature(seeing)
+                if any(spec.shape[:1] not in ((None,), (1,)) for spec in features):
+                    return False
+                speaking.write_bytes(halves.typed({spec.name: spec.shape for spec in features}))
+                entry = {
+                    "features": [asdict(spec) for spec in features],
+                    "sees_again": halves.sees_again,
+                }
+                (part / _FEATURES).write_text(json.dumps(entry, indent=2) + "\n", encoding="utf-8")
+                if self.prepared:
+                    prepare_halves(seeing, speaking)
+                part.rename(folder)
+        return folder.is_dir()  # for another process may have been faster
 
 
-def _write(info: ModelInfo, folder: Path, again: frozenset[str]) -> bool:
-    """Write both halves, whole or not at all; tell whether they are there."""
-    with contextlib.suppress(OSError):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as name:
-            part = Path(name)
-            halves = split_at_sound(info, again)
-            if halves is None:
-                return False
-            (part / _SEEING).write_bytes(halves.seeing)
-            _, outputs = read_signature(part / _SEEING)
-            if any(spec.shape[:1] not in ((None,), (1,)) for spec in outputs):
-                return False
-            shapes = {spec.name: spec.shape for spec in outputs}
-            (part / _SPEAKING).write_bytes(halves.typed(shapes))
-            part.rename(folder)
-    return folder.is_dir()  # for another process may have been faster
+def _prepared_for() -> str:
+    """Tell the processor and the ONNX Runtime apart from any other, in a part of a name."""
+    words = f"{runtime_version()} on {cpu_model()}"
+    return f"-{hashlib.sha256(words.encode()).hexdigest()[:16]}"
 
 
 def _numbers_in(spec: TensorSpec) -> int:
-    """Count the numbers of one face's feature; what is open counts as one, and is seen later."""
+    """Count the numbers of one face's feature."""
     return math.prod(extent or 1 for extent in spec.shape)

@@ -66,13 +66,16 @@ class Halves:
         return bytes(model.SerializeToString())
 
 
-def split_at_sound(info: ModelInfo, again: frozenset[str] = frozenset()) -> Halves | None:
+def split_at_sound(
+    info: ModelInfo, again: frozenset[str] = frozenset(), *, blocked: bool = False
+) -> Halves | None:
     """Take a generator apart.
 
     Args:
         info: the whole network.
         again: of the features those, by their names in `Halves`, that the second half makes again
             rather than is given, and all that they are made of.
+        blocked: whether features will be handed over in blocks of channels.
 
     Returns:
         Both halves; None where there is nothing to gain, or the file is of a kind that this does
@@ -86,7 +89,8 @@ def split_at_sound(info: ModelInfo, again: frozenset[str] = frozenset()) -> Halv
     if not is_plain(graph):
         return None
     rewrite(graph)
-    convolve_apart(graph, _reach(graph, info.visual_name) - _reach(graph, info.audio_name))
+    only_seen = _reach(graph, info.visual_name) - _reach(graph, info.audio_name)
+    convolve_apart(graph, only_seen, blocked=blocked)
     seen = _reach(graph, info.visual_name)
     heard = _reach(graph, info.audio_name)
     moved = _moved(graph, info.visual_name) - heard

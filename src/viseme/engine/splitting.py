@@ -15,12 +15,12 @@ from viseme.engine.model import ModelInfo
 from viseme.engine.parts import FORMAT, Parts, parts_of
 from viseme.engine.samples import sample_inputs
 from viseme.engine.split_backend import SplitBackend, is_worth_splitting
-from viseme.errors import VisemeError
+from viseme.errors import BackendError, VisemeError
 
 __all__ = ["Splitting"]
 
 OpenPart = Callable[[Path, Mapping[str, tuple[int, ...]]], Backend]
-"""Opens a network's file, with the shapes of its inputs by name."""
+"""Opens a half's file, with the shapes of its inputs by name."""
 
 _SAMPLES = 2
 _HALVES, _WHOLE = "halves", "whole"
@@ -36,6 +36,7 @@ class Splitting:
         open_whole: opens the network as it is.
         open_exact: opens it in float32.
         open_part: opens a half of it in the same back end.
+        prepared: whether ONNX Runtime prepares halves for it when they are written.
         run: gives the picture that a back end makes of a sample.
     """
 
@@ -48,6 +49,7 @@ class Splitting:
         open_whole: Callable[[], Backend],
         open_exact: Callable[[], Backend],
         open_part: OpenPart,
+        prepared: bool,
         run: Callable[[Backend, Mapping[str, Tensor]], Tensor],
     ) -> None:
         self._info = info
@@ -57,6 +59,7 @@ class Splitting:
         self._open_whole = open_whole
         self._open_exact = open_exact
         self._open_part = open_part
+        self._prepared = prepared
         self._run = run
         self._cache = ChoiceCache(options.folder)
 
@@ -81,14 +84,16 @@ class Splitting:
             if whole.precision != "float32":
                 reference = self._open_exact()
                 stack.callback(reference.close)
-            is_worth_it = is_worth_splitting(
-                whole,
-                halves,
-                sample_inputs(self._info, _SAMPLES),
-                run=self._run,
-                reference=reference,
-                visual_name=self._info.visual_name,
-            )
+            is_worth_it = False
+            with contextlib.suppress(BackendError):  # of halves that it opens, and cannot run
+                is_worth_it = is_worth_splitting(
+                    whole,
+                    halves,
+                    sample_inputs(self._info, _SAMPLES),
+                    run=self._run,
+                    reference=reference,
+                    visual_name=self._info.visual_name,
+                )
         self._cache.remember(self._key_of(parts), _HALVES if is_worth_it else _WHOLE)
         kept, other = (halves, whole) if is_worth_it else (whole, halves)
         other.close()
@@ -99,30 +104,33 @@ class Splitting:
         if self._info.batch is not None:
             return None
         with contextlib.suppress(VisemeError):
-            return parts_of(self._info, str(self._key["model"]), self._options)
+            return parts_of(
+                self._info, str(self._key["model"]), self._options, prepared=self._prepared
+            )
         return None
 
     def _key_of(self, parts: Parts) -> Key:
-        return {**self._key, "again": parts.again} if parts.again else self._key
+        return {**self._key, "again": len(parts.again)} if parts.again else self._key
 
     def _halves(self, parts: Parts) -> SplitBackend | None:
         """Open both halves; None where they cannot be had, or features not be kept."""
         info, sample = self._info, sample_inputs(self._info, 1)[0]
         opened = contextlib.ExitStack()
         with opened, contextlib.suppress(VisemeError):
-            visual = sample[info.visual_name]
-            seeing = self._open_part(parts.seeing, {info.visual_name: visual.shape})
+            visual = {info.visual_name: sample[info.visual_name]}
+            given = {name: array.shape for name, array in sample.items()}
+            seeing = self._open_part(parts.seeing, {info.visual_name: given[info.visual_name]})
             opened.callback(seeing.close)
-            made = dict(zip(parts.features, seeing.run({info.visual_name: visual}), strict=True))
-            shapes = {name: array.shape for name, array in {**sample, **made}.items()}
+            made = parts.shapes_of_one() or {
+                spec.name: array.shape
+                for spec, array in zip(parts.features, seeing.run(visual), strict=True)
+            }
             if not parts.sees_again:
-                del shapes[info.visual_name]
-            speaking = self._open_part(parts.speaking, shapes)
+                del given[info.visual_name]
+            speaking = self._open_part(parts.speaking, {**given, **made})
             opened.callback(speaking.close)
             shelf = FeatureShelf(
-                self._options,
-                json.dumps(self._key_of(parts)),
-                [array.shape for array in made.values()],
+                self._options, json.dumps(self._key_of(parts)), list(made.values())
             )
             if shelf.open() and speaking.name == seeing.name:
                 opened.pop_all()
@@ -130,7 +138,7 @@ class Splitting:
                     info,
                     seeing,
                     speaking,
-                    features=parts.features,
+                    features=list(made),
                     sees_again=parts.sees_again,
                     shelf=shelf,
                 )
