@@ -134,7 +134,11 @@ def _core() -> Any:
 
 @cache
 def _only_core() -> Any:
-    return _library().Core()
+    library = _library()
+    # What its bindings need of numpy they look up for the first array, and two threads that give
+    # the first at once wait for each other for ever: the one holds Python's lock, the other theirs.
+    _ = library.Tensor(np.zeros(1, np.float32)).data
+    return library.Core()
 
 
 def _library() -> Any:
