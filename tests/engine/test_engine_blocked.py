@@ -55,6 +55,11 @@ JOINS: Final = {
         node("Relu", ["taller"], ["active"]),
     ],
     "multiplied": [SAID, node("Mul", ["said", "seen"], ["active"])],
+    "added with its channels where the other has columns": [
+        SAID,
+        node("Transpose", ["seen"], ["turned"], perm=[0, 2, 3, 1]),
+        node("Add", ["said", "turned"], ["active"]),
+    ],
     "added to a sum": [
         SAID,
         node("Conv", ["heard", "more"], ["again"]),
@@ -161,6 +166,7 @@ def orders_in(network: Path) -> list[str]:
         ("beside", 24, False),
         ("below", 32, False),
         ("multiplied", 32, False),
+        ("added with its channels where the other has columns", MAP, False),
         ("added to a sum", 32, False),
         ("added to what is cut off", 32, False),
         ("added to what goes elsewhere, too", 32, False),

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -294,12 +294,26 @@ def test_it_pays_is_remembered_and_is_exact_enough(tmp_path: Path) -> None:
         assert float(np.abs(first - wanted).max()) <= DEVIATION_MAX
 
 
-def test_what_was_found_of_other_halves_is_not_taken_for_these(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Heavy(NamedTuple):
+    """A generator that is better in halves, and what to ask of it."""
+
+    path: Path
+    features: FeatureOptions
+    visual: Tensor
+    audio: Tensor
+
+
+@pytest.fixture
+def heavy(tmp_path: Path) -> Heavy:
     path = slow_to_see(tmp_path / "m.onnx")
+    (sample,) = sample_inputs(read_model(path), 1)
     features = FeatureOptions(1, folder=tmp_path / "cache")
-    sample = sample_inputs(read_model(path), 1)[0]
+    return Heavy(path, features, sample["input"], sample["audio"])
+
+
+def test_what_was_found_of_other_halves_is_not_taken_for_these(
+    heavy: Heavy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[bool] = []
 
     def is_worth_it(*_: object, **__: object) -> bool:
@@ -309,26 +323,36 @@ def test_what_was_found_of_other_halves_is_not_taken_for_these(
     monkeypatch.setattr("viseme.engine.splitting.is_worth_splitting", is_worth_it)
     for number in (1, 1, 2):
         monkeypatch.setattr("viseme.engine.splitting.FORMAT", f"of test {number}")
-        with Inferencer(path, backend="onnxruntime", features=features) as halves:
-            halves.run(sample["input"], sample["audio"], ["a face"])
+        with Inferencer(heavy.path, backend="onnxruntime", features=heavy.features) as halves:
+            halves.run(heavy.visual, heavy.audio, ["a face"])
     assert len(asked) == 2
     assert len(list((tmp_path / "cache/features").iterdir())) == 2
 
 
-def test_halves_that_do_not_run_are_not_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_shapes_that_a_network_leaves_open_are_seen(
+    heavy: Heavy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = slow_to_see(tmp_path / "m.onnx")
-    features = FeatureOptions(1, folder=tmp_path / "cache")
-    sample = sample_inputs(read_model(path), 1)[0]
+    found = []
+    for known in (True, False):
+        if not known:
+            monkeypatch.setattr("viseme.engine.parts.Parts.shapes_of_one", lambda _: None)
+        with Inferencer(heavy.path, backend="onnxruntime", features=heavy.features) as halves:
+            assert isinstance(halves.backend, SplitBackend)
+            found += [halves.run(heavy.visual, heavy.audio, ["a face"]) for _ in range(2)]
+    for picture in found:
+        np.testing.assert_array_equal(picture, found[0])
 
+
+def test_halves_that_do_not_run_are_not_taken(
+    heavy: Heavy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def spoil(_: Path, speaking: Path) -> None:
         identity_generator(speaking, size=160, names=("one", "two", "three"))
 
     monkeypatch.setattr("viseme.engine.parts.prepare_halves", spoil)
     for _ in range(2):
-        with Inferencer(path, backend="onnxruntime", features=features) as inferencer:
-            assert inferencer.infer(sample["input"][0], sample["audio"][0]).shape == (3, 160, 160)
+        with Inferencer(heavy.path, backend="onnxruntime", features=heavy.features) as inferencer:
+            assert inferencer.infer(heavy.visual[0], heavy.audio[0]).shape == (3, 160, 160)
             assert not isinstance(inferencer.backend, SplitBackend)
 
 

@@ -186,7 +186,10 @@ def _sweep(graph: Any) -> None:
 
 
 def _is(node: Any, kind: str) -> bool:
-    return node is not None and node.domain == _LAYOUT and node.op_type == kind
+    if node is None or node.domain != _LAYOUT or node.op_type != kind:
+        return False
+    # What it has turned, too, so that channels come last, is put beside nothing else.
+    return numbers_of(node).get("channels_last", [0]) == [0]
 
 
 def _channels_of(reorder: Any) -> int:

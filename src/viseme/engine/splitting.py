@@ -114,17 +114,15 @@ class Splitting:
 
     def _halves(self, parts: Parts) -> SplitBackend | None:
         """Open both halves; None where they cannot be had, or features not be kept."""
-        info, sample = self._info, sample_inputs(self._info, 1)[0]
-        opened = contextlib.ExitStack()
+        info, opened = self._info, contextlib.ExitStack()
         with opened, contextlib.suppress(VisemeError):
-            visual = {info.visual_name: sample[info.visual_name]}
-            given = {name: array.shape for name, array in sample.items()}
+            given: dict[str, tuple[int, ...]] = {
+                info.visual_name: (1, *info.visual_shape),
+                info.audio_name: (1, *info.audio_shape),
+            }
             seeing = self._open_part(parts.seeing, {info.visual_name: given[info.visual_name]})
             opened.callback(seeing.close)
-            made = parts.shapes_of_one() or {
-                spec.name: array.shape
-                for spec, array in zip(parts.features, seeing.run(visual), strict=True)
-            }
+            made = parts.shapes_of_one() or self._shapes_made(parts, seeing)
             if not parts.sees_again:
                 del given[info.visual_name]
             speaking = self._open_part(parts.speaking, {**given, **made})
@@ -143,3 +141,9 @@ class Splitting:
                     shelf=shelf,
                 )
         return None
+
+    def _shapes_made(self, parts: Parts, seeing: Backend) -> dict[str, tuple[int, ...]]:
+        """See a face, to find the shapes of its features where the network leaves some open."""
+        (sample,) = sample_inputs(self._info, 1)
+        made = seeing.run({self._info.visual_name: sample[self._info.visual_name]})
+        return {spec.name: array.shape for spec, array in zip(parts.features, made, strict=True)}
