@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from support.stand_in_server import StandInServer
+from viseme.bench.known_faces import FacesRun
 from viseme.bench.processes import module_command, serving
 from viseme.bench.spread import Spread
 from viseme.bench.transport import (
@@ -83,6 +84,7 @@ def test_all_ways_of_all_sizes_are_measured_in_each_round(served: Served) -> Non
         assert len(row.samples) == (3 if row.way == "http" else 5)
     assert report.clients is not None
     assert (len(report.clients.one), len(report.clients.all)) == (5, 5)
+    assert report.faces == FacesRun(3, new_ms=[1.5] * 5, known_ms=[1.5] * 5)
     figures = report.figures()
     assert figures["server"] == {"model": "none"}
     assert set(figures["http_in_grpc"]) == {"1", "3"}
@@ -106,11 +108,18 @@ def test_ratios_are_of_medians() -> None:
     http = WayTimes("http", "http", 5, [Sample(700, 100)])
     clients = ClientsRun(16, 5, one=[10, 20, 30], all=[19, 18, 80])
     served = Served("", None, {})
-    report = TransportReport(served, 320, [bare, client, http], clients)
+    faces = FacesRun(5, new_ms=[80, 100, 900], known_ms=[10, 50, 60])
+    report = TransportReport(served, 320, [bare, client, http], faces, clients)
     assert report.ratio(client) == 2
     assert report.ratio(http) == 30
     assert report.http_ratio(5) == 5
     assert clients.ratio == 0.95
+    assert report.figures()["faces"] == {
+        "batch": 5,
+        "new_ms": {"median": 100, "low": 90, "high": 500},
+        "known_ms": {"median": 50, "low": 30, "high": 55},
+        "ratio": 0.5,
+    }
     assert client.overhead_ms == Spread(40, 35, 420)
     assert http.total_ms == Spread(700, 700, 700)
 

@@ -22,9 +22,18 @@ from support.probes import (
     window_painter,
     write_network,
 )
-from viseme.engine import FakeBackend, FeatureOptions, Inferencer, Question, Tensor, read_model
+from viseme.engine import (
+    BY_CONTENT,
+    FakeBackend,
+    FeatureOptions,
+    Inferencer,
+    Question,
+    Tensor,
+    read_model,
+)
 from viseme.engine.choice import DEVIATION_MAX
 from viseme.engine.features import Features, FeatureShelf
+from viseme.engine.guests import Guests
 from viseme.engine.samples import sample_inputs
 from viseme.engine.split import Halves, split_at_sound
 from viseme.engine.split_backend import SplitBackend
@@ -197,10 +206,11 @@ def counted(tmp_path: Path) -> tuple[SplitBackend, list[int]]:
     def speak(inputs: Mapping[str, Tensor]) -> list[Tensor]:
         return [inputs["a"] + inputs["audio"][:, :1, :1, :1] + 0 * inputs["b"][:, :1, None, None]]
 
-    shelf = FeatureShelf(
-        FeatureOptions(9, budget_bytes=10_000, folder=tmp_path), KEY, [(1, 1, 1, 1), (1, 5)]
-    )
+    options = FeatureOptions(9, guests=True, budget_bytes=10_000, folder=tmp_path)
+    shapes = [(1, 1, 1, 1), (1, 5)]
+    shelf, guests = FeatureShelf(options, KEY, shapes), Guests(options, shapes)
     assert shelf.open()
+    assert guests.open()
     backend = SplitBackend(
         info,
         FakeBackend(see),
@@ -208,6 +218,7 @@ def counted(tmp_path: Path) -> tuple[SplitBackend, list[int]]:
         features=("a", "b"),
         sees_again=False,
         shelf=shelf,
+        guests=guests,
     )
     return backend, shown
 
@@ -234,6 +245,16 @@ def test_a_face_without_a_name_is_looked_at_each_time(
     backend.run(inputs_of(7))
     backend.run(inputs_of(7, 1), ["", "one"])
     assert shown == [7, 7, 1]
+
+
+def test_a_face_is_known_by_its_content_from_the_second_time_on(
+    counted: tuple[SplitBackend, list[int]],
+) -> None:
+    backend, shown = counted
+    for _ in range(4):
+        (picture,) = backend.run(inputs_of(7, 1), [BY_CONTENT, BY_CONTENT])
+        assert picture.reshape(-1).tolist() == [107, 101]
+    assert shown == [7, 1, 7, 1]
 
 
 def test_many_at_once_get_what_each_gets_alone(counted: tuple[SplitBackend, list[int]]) -> None:
@@ -356,9 +377,21 @@ def test_halves_that_do_not_run_are_not_taken(
             assert not isinstance(inferencer.backend, SplitBackend)
 
 
-def test_without_room_it_stays_whole(tmp_path: Path) -> None:
+def test_no_face_need_have_a_name(heavy: Heavy, tmp_path: Path) -> None:
+    features = FeatureOptions(guests=True, folder=tmp_path / "cache")
+    with Inferencer(heavy.path, backend="onnxruntime", features=features) as halves:
+        assert isinstance(halves.backend, SplitBackend)
+        made = [halves.run(heavy.visual, heavy.audio, [BY_CONTENT]) for _ in range(3)]
+        made.append(halves.run(heavy.visual, heavy.audio))
+    for picture in made:
+        np.testing.assert_array_equal(picture, made[0])
+    assert not (tmp_path / "cache/features").exists()
+
+
+@pytest.mark.parametrize("wanted", [{"faces": 4}, {"guests": True}, {}])
+def test_without_room_it_stays_whole(tmp_path: Path, wanted: dict[str, Any]) -> None:
     path = slow_to_see(tmp_path / "m.onnx")
-    features = FeatureOptions(4, budget_bytes=100, folder=tmp_path / "cache")
+    features = FeatureOptions(**wanted, budget_bytes=100, folder=tmp_path / "cache")
     with Inferencer(path, backend="onnxruntime", features=features) as inferencer:
         assert not isinstance(inferencer.backend, SplitBackend)
 

@@ -130,6 +130,12 @@ def _transport_rows(figures: Figures) -> list[str]:
     ]
     for batch, ratio in figures["http_in_grpc"].items():
         rows += ["", f"Batches of {batch}: HTTP/JSON takes {ratio:.1f} times what gRPC takes."]
+    faces = figures["faces"]
+    rows += [
+        "",
+        f"Batches of {faces['batch']} take the server {_spread(faces['new_ms'])} ms, of faces that "
+        f"were sent before {_spread(faces['known_ms'])} ms; ratio {faces['ratio']:.2f}.",
+    ]
     if "clients" in figures:
         clients = figures["clients"]
         rows += [

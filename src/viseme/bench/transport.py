@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Barrier
 from typing import Any, Final, NamedTuple
 
+from viseme.bench.known_faces import FacesRun, measure_faces
 from viseme.bench.processes import module_command, serving
 from viseme.bench.spread import Spread
 from viseme.bench.ways import BareWay, ClientWay, GeneratedWay, HttpWay, Sample, Way
@@ -111,6 +112,8 @@ class TransportReport:
     size: int
     """The side of the faces."""
     times: list[WayTimes]
+    faces: FacesRun
+    """Of batches of the largest size."""
     clients: ClientsRun | None
 
     def of(self, way: str, batch: int) -> WayTimes | None:
@@ -148,6 +151,7 @@ class TransportReport:
             for batch in dict.fromkeys(row.batch for row in self.times)
             if (ratio := self.http_ratio(batch)) is not None
         }
+        figures["faces"] = self.faces.figures()
         if self.clients is not None:
             figures["clients"] = {
                 "clients": self.clients.clients,
@@ -213,10 +217,11 @@ def measure_transport(
             _round(by_name, times, data, number)
         for row in times:
             del row.samples[0]
+    faces = measure_faces(served.grpc, data, max(options.batches), options.rounds)
     clients = None
     if options.clients:
         clients = _measure_clients(served.grpc, data, options)
-    return TransportReport(served, data.size, times, clients)
+    return TransportReport(served, data.size, times, faces, clients)
 
 
 def _door(name: str) -> tuple[str, str]:

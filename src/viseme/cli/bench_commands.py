@@ -183,7 +183,8 @@ def transport(  # noqa: PLR0913 - one for each option, put together in Transport
 
     Starts a server, and sends it batches through gRPC by our client, gRPC by the
     plainly generated classes, and HTTP with JSON, beside the same bytes through
-    gRPC with no work at all. Then it compares several clients at once with one.
+    gRPC with no work at all. Then it compares faces that were sent before with
+    new ones, and several clients at once with one.
 
     [dim]For example:[/dim]
 

@@ -58,6 +58,13 @@ def _show(report: TransportReport) -> None:
         ratio = report.http_ratio(row.batch)
         if row.way == "http" and ratio is not None:
             print(f"Batches of {row.batch}: HTTP/JSON takes {ratio:.1f} times what gRPC takes.")
+    faces = report.faces
+    new, known = Spread.of(faces.new_ms), Spread.of(faces.known_ms)
+    print(
+        f"Batches of {faces.batch} take the server {new.median:.1f} ms ({quarters(new)}), of faces "
+        f"that were sent before {known.median:.1f} ms ({quarters(known)}); "
+        f"ratio {faces.ratio:.3f}."
+    )
     if report.clients is not None:
         clients = report.clients
         one, together = Spread.of(clients.one), Spread.of(clients.all)

@@ -11,10 +11,11 @@ from viseme.engine.inferencer import Inferencer
 from viseme.engine.model import EncoderInfo, ModelInfo, read_encoder, read_model
 from viseme.engine.opening import WarmUp
 from viseme.engine.predictor import Predictor
-from viseme.engine.tensors import Question
+from viseme.engine.tensors import BY_CONTENT, Question
 
 __all__ = [
     "BACKEND_NAMES",
+    "BY_CONTENT",
     "AudioEncoder",
     "Backend",
     "Batching",

@@ -12,7 +12,9 @@ import numpy as np
 from viseme.engine.backend import Backend, Tensor
 from viseme.engine.choice import DEVIATION_MAX, fastest
 from viseme.engine.features import Features, FeatureShelf
+from viseme.engine.guests import Guests
 from viseme.engine.model import ModelInfo
+from viseme.engine.tensors import BY_CONTENT
 
 __all__ = ["SplitBackend", "is_worth_splitting"]
 
@@ -33,7 +35,8 @@ class SplitBackend(Backend):
         speaking: from these and the audio input to the picture, open.
         features: the names of what is between them, as the first gives them.
         sees_again: whether the second takes the visual input, too.
-        shelf: keeps what the first has made.
+        shelf: keeps what the first has made of faces that have names.
+        guests: keeps what it has made of others.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class SplitBackend(Backend):
         features: Sequence[str],
         sees_again: bool,
         shelf: FeatureShelf,
+        guests: Guests,
     ) -> None:
         self.name = speaking.name
         self.device = speaking.device
@@ -55,14 +59,14 @@ class SplitBackend(Backend):
         self._features = tuple(features)
         self._sees_again = sees_again
         self._shelf = shelf
+        self._guests = guests
 
     def run(self, inputs: Mapping[str, Tensor], faces: Sequence[str] = ()) -> list[Tensor]:
         """Run the network once, or that half of it that is needed.
 
         Args:
             inputs: as of any back end.
-            faces: what each row of the visual input is called, if anything: two that are called
-                the same must be the same.
+            faces: what each row of the visual input is called, as in `Question`.
         """
         visual = inputs[self._info.visual_name]
         names = faces or [""] * len(visual)
@@ -90,15 +94,18 @@ class SplitBackend(Backend):
         """Let go of both halves."""
         self._seeing.close()
         self._speaking.close()
+        self._guests.close()
 
     def _of_face(self, visual: Tensor, face: str) -> Features:
-        known = self._shelf.get(face) if face else None
-        if known is not None:
-            return known
-        features = self.see(visual)
-        if face:
-            self._shelf.put(face, features)
-        return features
+        if face == BY_CONTENT:
+            return self._guests.features_of(visual, self.see)
+        if not face:
+            return self.see(visual)
+        known = self._shelf.get(face)
+        if known is None:
+            known = self.see(visual)
+            self._shelf.put(face, known)
+        return known
 
 
 def is_worth_splitting(

@@ -11,6 +11,7 @@ from pathlib import Path
 from viseme.engine.backend import Backend, Tensor
 from viseme.engine.choice_cache import ChoiceCache, Key
 from viseme.engine.features import FeatureOptions, FeatureShelf
+from viseme.engine.guests import Guests
 from viseme.engine.model import ModelInfo
 from viseme.engine.parts import FORMAT, Parts, parts_of
 from viseme.engine.samples import sample_inputs
@@ -127,10 +128,12 @@ class Splitting:
                 del given[info.visual_name]
             speaking = self._open_part(parts.speaking, {**given, **made})
             opened.callback(speaking.close)
-            shelf = FeatureShelf(
-                self._options, json.dumps(self._key_of(parts)), list(made.values())
-            )
-            if shelf.open() and speaking.name == seeing.name:
+            options, shapes = self._options, list(made.values())
+            shelf = FeatureShelf(options, json.dumps(self._key_of(parts)), shapes)
+            guests = Guests(options, shapes)
+            has_guests = guests.open()
+            is_kept = shelf.open() if options.faces else has_guests
+            if is_kept and speaking.name == seeing.name:
                 opened.pop_all()
                 return SplitBackend(
                     info,
@@ -139,6 +142,7 @@ class Splitting:
                     features=list(made),
                     sees_again=parts.sees_again,
                     shelf=shelf,
+                    guests=guests,
                 )
         return None
 

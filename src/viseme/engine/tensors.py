@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from viseme.engine.backend import Tensor
 from viseme.errors import BackendError, InputError
 
-__all__ = ["Asked", "Question", "as_tensor", "take_output"]
+__all__ = ["BY_CONTENT", "Asked", "Question", "as_tensor", "take_output"]
+
+BY_CONTENT: Final = "*"
+"""In place of a face's name: that it is to be known by its content, if it comes again."""
 
 
 class Question(NamedTuple):
@@ -26,7 +29,8 @@ class Question(NamedTuple):
     """One window."""
     face: str = ""
     """What the visual input is called, where the same may be seen again: two that are called the
-    same must be the same. Empty if nothing is known of it."""
+    same must be the same. :data:`BY_CONTENT` if nobody has given it a name; empty if it will not
+    be seen again."""
 
     @classmethod
     def of(cls, asked: Asked) -> Question:

@@ -41,7 +41,7 @@ class GeneratorOptions:
     batch_wait_s: float = BATCH_WAIT_S
     """How long a frame is held for others to run with it, where that is faster."""
     feature_budget_bytes: int = DEFAULT_FEATURE_BYTES
-    """Disk for what one of them makes of the avatars' faces; 0 keeps nothing."""
+    """Disk for what one of them makes of faces; 0 keeps nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class SharedNetworks:
 
     def _open_generator(self, path: Path, sha256: str, faces: int) -> ServedGenerator:
         options = self._options
-        features = FeatureOptions(faces, budget_bytes=options.feature_budget_bytes)
+        features = FeatureOptions(faces, guests=True, budget_bytes=options.feature_budget_bytes)
         inferencer = self._stack.enter_context(
             Inferencer(
                 path,
@@ -134,7 +134,7 @@ class SharedNetworks:
                 workers=options.workers,
                 threads=options.threads,
                 # One back end that is open cannot be two halves.
-                features=features if faces and isinstance(options.backend, str) else None,
+                features=features if isinstance(options.backend, str) else None,
             )
         )
         warm_up = inferencer.warm_up()

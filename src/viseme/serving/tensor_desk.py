@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from viseme.avatar import Avatar, Geometry, crop_face
 from viseme.compose import compose
-from viseme.engine import Tensor
+from viseme.engine import BY_CONTENT, Tensor
 from viseme.errors import AvatarError, InputError
 from viseme.serving.cast import Cast
 from viseme.serving.job import Lane
@@ -114,7 +114,11 @@ class TensorDesk:
             UnavailableError: the server is stopping.
         """
         return self._scheduler.submit(
-            request.visual, request.audio, lane=Lane.PROMPT, deadline_s=deadline_s
+            request.visual,
+            request.audio,
+            faces=(BY_CONTENT,) * len(request),
+            lane=Lane.PROMPT,
+            deadline_s=deadline_s,
         )
 
     def check_composite(self) -> Avatar:

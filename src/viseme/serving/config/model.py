@@ -118,8 +118,9 @@ class EngineConfig(_Section):
     )
     feature_disk_bytes: Allowance = Field(
         default=DEFAULT_FEATURE_BYTES,
-        description="Disk, in the user's cache, for what a network makes of its avatars' faces "
-        "before any sound, so that it is made once; 0 keeps nothing.",
+        description="Disk, in the user's cache, for what a network makes of faces before any "
+        "sound, so that it need not be made again: of its avatars' first, then of those that "
+        "clients send more than once. 0 keeps nothing.",
     )
 
 
