@@ -61,10 +61,10 @@ def _show(report: TransportReport) -> None:
     faces = report.faces
     new, known = Spread.of(faces.new_ms), Spread.of(faces.known_ms)
     print(
-        f"Batches of {faces.batch} take the server {new.median:.1f} ms ({quarters(new)}), of faces "
-        f"that were sent before {known.median:.1f} ms ({quarters(known)}); "
-        f"ratio {faces.ratio:.3f}."
+        f"Batches of {faces.batch}, faces sent before: {known.median:.1f} ms in the server "
+        f"({quarters(known)})."
     )
+    print(f"New ones: {new.median:.1f} ms ({quarters(new)}); ratio {faces.ratio:.3f}.")
     if report.clients is not None:
         clients = report.clients
         one, together = Spread.of(clients.one), Spread.of(clients.all)
