@@ -39,7 +39,8 @@ from support.played_network import (
 )
 from support.probes import identity_generator, noisy_generator
 from support.tiny_avatar import box, make_avatar, picture
-from viseme.engine import FakeBackend, Inferencer, Tensor
+from viseme.engine import FakeBackend, FeatureOptions, Inferencer, Tensor
+from viseme.engine.split_backend import SplitBackend
 from viseme.wire.messages import lipsync
 from viseme.wire.services import HEALTH, HEALTH_COMPOSITE, INFER_BATCH, INFER_BATCH_COMPOSITE
 from viseme.wire.tensors import (
@@ -284,7 +285,12 @@ def test_health_tells_the_truth(network: PlayedNetwork, tmp_path: Path, device: 
         assert not health(door.main, HEALTH).healthy
 
 
-def test_everybody_gets_exactly_the_answers_of_his_own_inputs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("in_halves", [False, True])
+def test_everybody_gets_exactly_the_answers_of_his_own_inputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_halves: bool
+) -> None:
+    monkeypatch.setenv("VISEME_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr("viseme.engine.splitting.is_worth_splitting", lambda *_, **__: in_halves)
     model = noisy_generator(tmp_path / "noisy.onnx")
     rng = np.random.default_rng(6)
     sizes = [1 + 5 * client % 9 for client in range(CLIENTS)]
@@ -295,7 +301,9 @@ def test_everybody_gets_exactly_the_answers_of_his_own_inputs(tmp_path: Path) ->
         )
         for client, size in enumerate(sizes)
     ]
-    with Inferencer(model, backend="onnxruntime", threads=1) as alone:
+    features = FeatureOptions(guests=True)
+    with Inferencer(model, backend="onnxruntime", threads=1, features=features) as alone:
+        assert isinstance(alone.backend, SplitBackend) == in_halves
         expected = [alone.infer_batch(*arrays) for arrays in inputs]
     together = threading.Barrier(CLIENTS, timeout=PATIENCE_S)
 

@@ -22,8 +22,11 @@ _WRONG_COMMAND_LINE = 2
 
 
 def say(sentence: str) -> None:
-    """Tell the person at the terminal something; results go to standard output instead."""
-    print(sentence, file=sys.stderr, flush=True)
+    """Tell the person at the terminal something; results go to standard output instead.
+
+    It is written in one piece, since a warning may come from another thread meanwhile.
+    """
+    print(f"{sentence}\n", end="", file=sys.stderr, flush=True)
 
 
 def show_json(value: Any) -> None:
