@@ -24,6 +24,7 @@ def test_what_two_threads_say_is_two_lines(monkeypatch: pytest.MonkeyPatch) -> N
                 self.is_interrupting = False
             return written
 
-    monkeypatch.setattr(sys, "stderr", Interrupted())
+    stderr = Interrupted()
+    monkeypatch.setattr(sys, "stderr", stderr)
     say("One.")
-    assert sys.stderr.getvalue() == "One.\nAnother.\n"
+    assert stderr.getvalue() == "One.\nAnother.\n"

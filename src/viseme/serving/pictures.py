@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -68,8 +69,10 @@ def encode_picture(
     if form is PictureFormat.BGR:
         return image.tobytes()
     options = _PNG_FAST if form is PictureFormat.PNG else [cv2.IMWRITE_JPEG_QUALITY, quality]
-    encoded: Any
-    done, encoded = cv2.imencode(f".{form.value}", image, options)
+    done = False
+    encoded: Any = b""
+    with contextlib.suppress(cv2.error):  # in place of saying no, as some versions do
+        done, encoded = cv2.imencode(f".{form.value}", image, options)
     if not done:
         raise OutputError(
             f"A picture of shape {list(image.shape)} cannot be encoded as {form.name}."
