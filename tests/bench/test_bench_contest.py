@@ -6,11 +6,13 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from support.probes import noisy_generator
 from support.tiny_avatar import make_avatar
 from viseme.audio import probe
 from viseme.avatar import load_avatar
@@ -20,6 +22,9 @@ from viseme.bench.render import RenderReport, RenderTask, measure_render
 from viseme.bench.spread import Spread
 from viseme.bench.work import Spec
 from viseme.bench.works import WAYS, open_work
+from viseme.engine import Tensor
+from viseme.engine.features import Features
+from viseme.engine.split_backend import SplitBackend
 from viseme.errors import UnavailableError
 
 STAGE_BACKENDS = {
@@ -47,6 +52,27 @@ def test_every_way_makes_the_frames_that_it_is_told(way: str, spec: Spec) -> Non
         with open_work(replace(spec, way=way, size=3, compose=compose)) as work:
             assert work.make(5) == expected
             assert work.backend == STAGE_BACKENDS.get(way, "onnxruntime")
+
+
+def test_faces_that_were_seen_before_are_not_seen_again(
+    spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    see = SplitBackend.see
+
+    def noted(self: SplitBackend, visual: Tensor) -> Features:
+        seen.append(len(visual))
+        return see(self, visual)
+
+    monkeypatch.setenv("VISEME_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr("viseme.engine.splitting.is_worth_splitting", lambda *_, **__: True)
+    monkeypatch.setattr(SplitBackend, "see", noted)
+    model = noisy_generator(tmp_path / "noisy.onnx", size=320)
+    with open_work(replace(spec, way="seen-before", model=str(model))) as work:
+        assert seen
+        seen.clear()
+        assert work.make(5) == 5
+    assert not seen
 
 
 def test_works_take_turns(spec: Spec) -> None:

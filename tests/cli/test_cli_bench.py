@@ -111,6 +111,7 @@ def test_the_engine_is_measured_shown_and_drawn(run: CommandLine) -> None:
     titles = [
         "plain reference",
         "2 workers",
+        "faces seen before",
         "batches of 2",
         "2, then in parallel",
     ]
@@ -126,7 +127,7 @@ def test_the_engine_is_measured_shown_and_drawn(run: CommandLine) -> None:
         (frames, title) for frames in (2, 1) for title in titles
     ]
     assert works[0]["ratio"] == 1
-    assert [row["title"] for row in works if "ms_per_run" in row] == 2 * titles[2:]
+    assert [row["title"] for row in works if "ms_per_run" in row] == 2 * titles[3:]
     assert cv2.imread(str(run.folder / "engine.png")) is not None
     done = run("bench", "report", "engine.json", "-o", "page.md")
     assert (done.returncode, done.stderr) == (0, "Wrote page.md.\n")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -16,12 +17,12 @@ from numpy.typing import NDArray
 
 from viseme.allocator import settle_allocator
 from viseme.avatar import Avatar, load_avatar
-from viseme.bench.material import Material, make_material
+from viseme.bench.material import FACES_MAX, Material, make_material
 from viseme.bench.plain import PlainReference, encode_plainly
 from viseme.bench.stages import STAGES
 from viseme.bench.work import Opener, Spec, Work, geometry_of, model_of
 from viseme.compose import compose
-from viseme.engine import Inferencer
+from viseme.engine import FeatureOptions, Inferencer, Question
 from viseme.engine.machine import available_cores
 from viseme.engine.pool import ordered_map
 from viseme.rendering import Renderer, RenderOptions
@@ -91,9 +92,14 @@ class _Engine(_FaceWork):
                 backend=spec.backend,
                 workers=self.worker_count(),
                 rows=self.row_count(),
+                features=self.kept(avatar),
             )
         )
         self.backend = self.inferencer.warm_up().backend
+
+    def kept(self, _: Avatar) -> FeatureOptions | None:
+        """Tell what may be kept of faces."""
+        return None
 
     def worker_count(self) -> int | None:
         """Tell how many frames are to be at work at once; None lets the engine choose."""
@@ -107,13 +113,32 @@ class _Engine(_FaceWork):
 class _Workers(_Engine):
     """Single frames side by side; they are composed in order, as the pipeline does."""
 
+    names: tuple[str, ...] = ("",)
+    """What the faces are called, in turn."""
+
     def make(self, count: int) -> int:
-        material = self.material
-        pairs = ((material.face(i).visual, material.window(i)) for i in range(count))
-        with closing(self.inferencer.map(pairs)) as predictions:
+        with closing(self.inferencer.map(map(self.question, range(count)))) as predictions:
             for index, prediction in enumerate(predictions):
                 self.finish(index, prediction)
         return count
+
+    def question(self, index: int) -> Question:
+        """Give what is asked for a frame."""
+        face, window = self.material.face(index), self.material.window(index)
+        return Question(face.visual, window, self.names[index % len(self.names)])
+
+
+class _SeenBefore(_Workers):
+    """The same of faces that were seen before, which is what the pipeline makes."""
+
+    def __init__(self, spec: Spec, avatar: Avatar, stack: ExitStack) -> None:
+        super().__init__(spec, avatar, stack)
+        order = islice(avatar.ping_pong(), FACES_MAX)
+        self.names = tuple(avatar.face_name(index) for index in order)
+        self.make(FACES_MAX)
+
+    def kept(self, avatar: Avatar) -> FeatureOptions:
+        return FeatureOptions(avatar.frame_count)
 
 
 class _Batch(_Engine):
@@ -261,6 +286,7 @@ class _PlainMp4(_PlainFilm):
 WAYS: Final[dict[str, Opener]] = {
     "plain": _Plain,
     "workers": _Workers,
+    "seen-before": _SeenBefore,
     "batch": _Batch,
     "batch-parallel": _BatchThenParallel,
     "batches-at-once": _BatchesAtOnce,

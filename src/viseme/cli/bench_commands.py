@@ -80,8 +80,9 @@ def engine(  # noqa: PLR0913 - one for each option, put together in EngineOption
 ) -> None:
     """Measure ways to run the network, from faces that are cut to frames that are composed.
 
-    Frames side by side, in batches, and both mixed, beside the plain reference:
-    ONNX Runtime as it comes, one frame after the other.
+    Frames side by side, also of faces that the network has seen before as an
+    avatar's are, in batches, and both mixed, beside the plain reference: ONNX
+    Runtime as it comes, one frame after the other.
 
     [dim]For example:[/dim]
 
