@@ -249,7 +249,7 @@ def test_a_back_end_that_is_not_there_is_told_for_each_work(run: CommandLine) ->
     size = ("--frames", "1", "--workers", "1", "--batches", "1", "--rounds", "1")
     done = run("bench", "engine", "--avatar", "tiny", "--backend", "odd", *size)
     assert done.returncode == 0, done.stderr
-    assert "Left out: 1 workers. There is no back end 'odd'" in done.stdout
+    assert "Left out: 1 worker. There is no back end 'odd'" in done.stdout
 
 
 def test_it_starts_a_server_and_ends_it(run: CommandLine) -> None:

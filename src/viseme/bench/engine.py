@@ -90,7 +90,11 @@ def measure_engine(
 def _works(spec: Spec, options: EngineOptions) -> list[tuple[str, str, Spec]]:
     works = [("plain", "plain reference", replace(spec, way="plain"))]
     works += [
-        (f"workers-{size}", f"{size} workers", replace(spec, way="workers", size=size))
+        (
+            f"workers-{size}",
+            "1 worker" if size == 1 else f"{size} workers",
+            replace(spec, way="workers", size=size),
+        )
         for size in options.workers
     ]
     if spec.backend not in GPU_BACKENDS:
