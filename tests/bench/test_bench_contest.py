@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from support.halves import run_in_halves, seen_faces
 from support.probes import noisy_generator
 from support.tiny_avatar import make_avatar
 from viseme.audio import probe
@@ -22,9 +23,6 @@ from viseme.bench.render import RenderReport, RenderTask, measure_render
 from viseme.bench.spread import Spread
 from viseme.bench.work import Spec
 from viseme.bench.works import WAYS, open_work
-from viseme.engine import Tensor
-from viseme.engine.features import Features
-from viseme.engine.split_backend import SplitBackend
 from viseme.errors import UnavailableError
 
 STAGE_BACKENDS = {
@@ -57,16 +55,8 @@ def test_every_way_makes_the_frames_that_it_is_told(way: str, spec: Spec) -> Non
 def test_faces_that_were_seen_before_are_not_seen_again(
     spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[int] = []
-    see = SplitBackend.see
-
-    def noted(self: SplitBackend, visual: Tensor) -> Features:
-        seen.append(len(visual))
-        return see(self, visual)
-
-    monkeypatch.setenv("VISEME_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr("viseme.engine.splitting.is_worth_splitting", lambda *_, **__: True)
-    monkeypatch.setattr(SplitBackend, "see", noted)
+    run_in_halves(monkeypatch, tmp_path / "cache")
+    seen = seen_faces(monkeypatch)
     model = noisy_generator(tmp_path / "noisy.onnx", size=320)
     with open_work(replace(spec, way="seen-before", model=str(model))) as work:
         assert seen

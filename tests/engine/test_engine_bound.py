@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from support.probes import identity_generator, noisy_generator
 from viseme.engine import Inferencer, Tensor, read_model
 from viseme.engine.bound import LANES_MAX, BoundBackend
 from viseme.engine.onnx_runtime import OnnxRuntimeBackend, available_targets
-from viseme.errors import BackendError
+from viseme.errors import BackendError, VisemeWarning
 
 ROWS = 3
 Inputs = dict[str, Tensor]
@@ -130,6 +131,32 @@ def test_it_says_what_it_runs_in(path: Path) -> None:
         pytest.skip("This machine may have what the test wants missing")
     backend = BoundBackend(path, shapes=shapes_of(path))
     assert (backend.name, backend.device, backend.precision) == ("onnxruntime", "cpu", "float32")
+
+
+@pytest.mark.parametrize(
+    ("name", "target"), [("cuda", "cuda"), ("cuda-fp16", "cuda"), ("tensorrt", "tensorrt")]
+)
+def test_every_back_end_of_a_gpu_has_bound_tensors(
+    path: Path, monkeypatch: pytest.MonkeyPatch, name: str, target: str
+) -> None:
+    asked: list[str] = []
+
+    class Noted(BoundBackend):
+        def __init__(self, model: Path, **options: Any) -> None:
+            asked.append(options["target"])
+            super().__init__(model, **options)
+            self.device = "gpu"  # as if there were one
+
+    monkeypatch.setattr("viseme.engine.backends.BoundBackend", Noted)
+    monkeypatch.setattr(
+        "viseme.engine.backends.available_targets", lambda: ("tensorrt", "cuda", "onnxruntime")
+    )
+    inputs = some_inputs(2)
+    (expected,) = OnnxRuntimeBackend(path).run(inputs)
+    with pytest.warns(VisemeWarning), Inferencer(path, backend=name) as inferencer:
+        pictures = inferencer.infer_batch(inputs["input"], inputs["audio"])
+    assert asked == [target]
+    np.testing.assert_allclose(pictures, expected, rtol=0, atol=2e-3)
 
 
 def test_an_inferencer_runs_in_it(path: Path, bound: BoundBackend) -> None:

@@ -198,6 +198,7 @@ def test_a_place_that_changes_hands_while_it_is_read_is_not_believed(
         {"budget_bytes": 0},
         {"budget_bytes": ITEM_BYTES - 1},
         {"faces": PLACES},
+        {"faces": 1, "budget_bytes": 2 * ITEM_BYTES + 7},
     ],
 )
 def test_without_room_nothing_is_kept(tmp_path: Path, options: dict[str, Any]) -> None:
@@ -220,13 +221,14 @@ def test_no_more_is_taken_than_half_of_what_is_free(
         free: int
 
     monkeypatch.setattr(
-        "viseme.engine.guests.shutil.disk_usage", lambda _: Usage(2 * 3 * ITEM_BYTES + 1)
+        "viseme.engine.guests.shutil.disk_usage", lambda _: Usage(2 * 3 * ITEM_BYTES + 2)
     )
     guests = guests_in(tmp_path)
-    assert guests.open()
+    assert guests.open() == 3
     met = Met(guests, Eye())
     met.show(*range(PLACES), *range(PLACES))
     assert len(met.show(*range(PLACES))) == PLACES - 3
+    assert guests_in(tmp_path, faces=2, budget_bytes=10**9).open() == 0
 
 
 def test_after_closing_faces_are_seen(met: Met) -> None:

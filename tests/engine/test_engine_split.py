@@ -32,7 +32,7 @@ from viseme.engine import (
     read_model,
 )
 from viseme.engine.choice import DEVIATION_MAX
-from viseme.engine.features import Features, FeatureShelf
+from viseme.engine.features import GUESTS_MIN, Features, FeatureShelf
 from viseme.engine.guests import Guests
 from viseme.engine.samples import sample_inputs
 from viseme.engine.split import Halves, split_at_sound
@@ -386,6 +386,15 @@ def test_no_face_need_have_a_name(heavy: Heavy, tmp_path: Path) -> None:
     for picture in made:
         np.testing.assert_array_equal(picture, made[0])
     assert not (tmp_path / "cache/features").exists()
+
+
+def test_with_room_for_few_faces_that_nobody_counted_it_stays_whole(
+    heavy: Heavy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features = FeatureOptions(guests=True, folder=tmp_path / "cache")
+    monkeypatch.setattr("viseme.engine.splitting.Guests.open", lambda _: GUESTS_MIN - 1)
+    with Inferencer(heavy.path, backend="onnxruntime", features=features) as inferencer:
+        assert not isinstance(inferencer.backend, SplitBackend)
 
 
 @pytest.mark.parametrize("wanted", [{"faces": 4}, {"guests": True}, {}])

@@ -27,6 +27,7 @@ from support.grpc_client import (
     raw,
     refusal,
 )
+from support.halves import run_in_halves
 from support.house import OpenHouse, open_house, played_house, serving
 from support.played_network import (
     GONE,
@@ -289,8 +290,7 @@ def test_health_tells_the_truth(network: PlayedNetwork, tmp_path: Path, device: 
 def test_everybody_gets_exactly_the_answers_of_his_own_inputs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_halves: bool
 ) -> None:
-    monkeypatch.setenv("VISEME_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr("viseme.engine.splitting.is_worth_splitting", lambda *_, **__: in_halves)
+    run_in_halves(monkeypatch, tmp_path / "cache", wanted=in_halves)
     model = noisy_generator(tmp_path / "noisy.onnx")
     rng = np.random.default_rng(6)
     sizes = [1 + 5 * client % 9 for client in range(CLIENTS)]

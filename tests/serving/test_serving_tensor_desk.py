@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -11,42 +10,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support.halves import run_in_halves, seen_faces
 from support.house import OpenHouse, open_house
 from support.probes import noisy_generator
 from support.tiny_avatar import make_avatar
-from viseme.engine import Tensor
-from viseme.engine.features import Features
-from viseme.engine.split_backend import SplitBackend
 
 FACES, CLIENTS, ROUNDS = 6, 5, 8
 RNG = np.random.default_rng(0)
 
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+def seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[bytes]:
     """Let every network run in halves; give the faces that the first half is shown."""
-    shown: list[bytes] = []
-    lock = threading.Lock()
-    see = SplitBackend.see
-
-    def noted(self: SplitBackend, visual: Tensor) -> Features:
-        with lock:
-            shown.append(visual.tobytes())
-        return see(self, visual)
-
-    monkeypatch.setattr("viseme.engine.splitting.is_worth_splitting", lambda *_, **__: True)
-    monkeypatch.setattr(SplitBackend, "see", noted)
-    return shown
+    run_in_halves(monkeypatch, tmp_path / "cache")
+    return seen_faces(monkeypatch)
 
 
 @pytest.fixture(params=["model", "avatar"])
-def house(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    seen: list[bytes],
-) -> Iterator[OpenHouse]:
-    monkeypatch.setenv("VISEME_CACHE_DIR", str(tmp_path / "cache"))
+def house(request: pytest.FixtureRequest, tmp_path: Path, seen: list[bytes]) -> Iterator[OpenHouse]:
     if request.param == "model":
         opened = open_house(model=noisy_generator(tmp_path / "bare.onnx"))
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -57,16 +58,13 @@ def measure_faces(address: str, data: TensorData, batch: int, rounds: int) -> Fa
     visual, window = data.batch(0, batch)
     rng = np.random.default_rng()  # a server that was measured before has not had these, either
     run = FacesRun(batch)
-    way = ClientWay(address)
-    try:
+    with closing(ClientWay(address)) as way:
         known = _never_sent(visual, rng)
         for _ in range(_TIMES_TO_BE_KNOWN):
             way.send(known, window, 0)
         for _ in range(rounds):
             run.new_ms.append(way.send(_never_sent(visual, rng), window, 0).server_ms)
             run.known_ms.append(way.send(known, window, 0).server_ms)
-    finally:
-        way.close()
     return run
 
 

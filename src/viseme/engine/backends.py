@@ -41,18 +41,21 @@ def _onnx_runtime(network: Path | bytes, _: Shapes, plan: WorkPlan) -> Backend:
     return OnnxRuntimeBackend(network, threads=plan.threads)
 
 
-def _tensor_rt(path: Path, _: Shapes, plan: WorkPlan) -> Backend:
-    return OnnxRuntimeBackend(path, target="tensorrt", threads=plan.threads)
-
-
 _HALF_OPTIONS = {"prefer_nhwc": "1"}  # as the matrix units of NVIDIA's GPUs want halves to lie
 
 
-def _cuda(path: Path, shapes: Shapes, plan: WorkPlan, *, precision: str) -> Backend:
-    if "cuda" in available_targets():
+def _on_gpu(
+    path: Path, shapes: Shapes, plan: WorkPlan, *, target: str, precision: str = "float32"
+) -> Backend:
+    if "cuda" in available_targets():  # where TensorRT is, CUDA is, too
         options = _HALF_OPTIONS if precision == "float16" else None
         backend = BoundBackend(
-            path, shapes=shapes, precision=precision, rows=plan.rows, provider_options=options
+            path,
+            shapes=shapes,
+            target=target,
+            precision=precision,
+            rows=plan.rows,
+            provider_options=options,
         )
         if backend.device == "gpu":
             return backend
@@ -82,9 +85,9 @@ _ON_PROCESSORS: dict[str, Callable[[Path | bytes, Shapes, WorkPlan], Backend]] =
 }
 _OPENERS: dict[str, Opener] = {
     "onnxruntime": partial(_anew, name="onnxruntime"),
-    "cuda": partial(_cuda, precision="float32"),
-    "cuda-fp16": partial(_cuda, precision="float16"),
-    "tensorrt": _tensor_rt,
+    "cuda": partial(_on_gpu, target="cuda"),
+    "cuda-fp16": partial(_on_gpu, target="cuda", precision="float16"),
+    "tensorrt": partial(_on_gpu, target="tensorrt"),
     "openvino": partial(_anew, name="openvino"),
     "openvino-bf16": partial(_anew, name="openvino-bf16"),
 }

@@ -40,12 +40,13 @@ class BoundBackend(Backend):
     Args:
         model: the ONNX file.
         shapes: of its inputs by name; the first extent, the batch, does not count.
-        target: ``"cuda"``; or ``"onnxruntime"``, the CPU, where all is the same but the memory.
-            Where CUDA is not to be had, the CPU is taken: :attr:`name` says which.
+        target: ``"tensorrt"`` or ``"cuda"``; or ``"onnxruntime"``, the CPU, where all is the same
+            but the memory. Where it is not to be had the next of them is taken: :attr:`name` says
+            which.
         precision: ``"float32"``, or ``"float16"``, to which the network is converted; what goes
             in and comes out is float32.
         rows: frames in a run.
-        provider_options: further ones of CUDA's, as ONNX Runtime calls them.
+        provider_options: further ones of the target's, as ONNX Runtime calls them.
 
     Raises:
         ModelError: if the file is not a network in ONNX.

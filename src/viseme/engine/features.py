@@ -15,6 +15,7 @@ from viseme.cache import Shelf, bytes_of
 
 __all__ = [
     "DEFAULT_FEATURE_BYTES",
+    "GUESTS_MIN",
     "FeatureOptions",
     "FeatureShelf",
     "Features",
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 DEFAULT_FEATURE_BYTES: Final = 2**31
-_GUESTS: Final = 256
+GUESTS_MIN: Final = 256
 """For how many faces there must be room where nobody has counted any: ten seconds of an avatar."""
 _HALF: Final = np.dtype(np.float16)
 
@@ -49,12 +50,15 @@ class FeatureOptions:
 
     def has_room_for(self, numbers: int) -> bool:
         """Tell whether there is room for so many numbers of each face."""
-        faces = self.faces or (_GUESTS if self.guests else 0)
+        faces = self.faces or (GUESTS_MIN if self.guests else 0)
         return 0 < bytes_of(faces, _HALF.itemsize * numbers) <= self.budget_bytes
 
-    def guests_beside(self, item_bytes: int) -> int:
-        """Count the faces for which those that have names leave room, each so large."""
-        left_bytes = self.budget_bytes - bytes_of(self.faces, item_bytes)
+    def guests_beside(self, item_bytes: int, free_bytes: int) -> int:
+        """Count the faces for which those that have names leave room, each so large.
+
+        As with those, no more than half of what is free on the disk is taken.
+        """
+        left_bytes = min(self.budget_bytes, free_bytes // 2) - bytes_of(self.faces, item_bytes)
         return max(0, left_bytes) // item_bytes if self.guests else 0
 
 

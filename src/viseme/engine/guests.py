@@ -54,8 +54,8 @@ class Guests:
     def __init__(self, options: FeatureOptions, shapes: Shapes) -> None:
         self._shapes = tuple(shapes)
         self._item_bytes = bytes_of_one(self._shapes)
-        self._places = min(options.guests_beside(self._item_bytes), _PLACES_MAX)
-        self._folder = options.folder or cache_folder()
+        self._options = options
+        self._places = 0
         self._file: _Places | None = None
         self._free: list[int] = []
         self._met: OrderedDict[bytes, _Kept | None] = OrderedDict()
@@ -71,16 +71,17 @@ class Guests:
         """How many faces are remembered."""
         return _REMEMBERED * self._places
 
-    def open(self) -> bool:
-        """Make room; tell whether there is any, and it can be written to."""
+    def open(self) -> int:
+        """Make room; tell for how many faces there is any."""
+        folder = self._options.folder or cache_folder()
         with contextlib.suppress(OSError):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            free_bytes = shutil.disk_usage(self._folder).free
-            self._places = min(self._places, free_bytes // 2 // self._item_bytes)
-            if self._places:
-                self._file = _Places(self._folder, self._item_bytes)
-                self._free = list(range(self._places))
-        return self._file is not None
+            folder.mkdir(parents=True, exist_ok=True)
+            free_bytes = shutil.disk_usage(folder).free
+            places = min(self._options.guests_beside(self._item_bytes, free_bytes), _PLACES_MAX)
+            if places:
+                self._file = _Places(folder, self._item_bytes)
+                self._places, self._free = places, list(range(places))
+        return self._places
 
     def features_of(self, visual: Tensor, see: Callable[[Tensor], Features]) -> Features:
         """Give the features of a face.

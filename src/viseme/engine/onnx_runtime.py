@@ -114,12 +114,10 @@ def available_targets() -> tuple[str, ...]:
 
 
 class OnnxRuntimeBackend(Backend):
-    """A network in an ONNX Runtime session.
+    """A network in an ONNX Runtime session on the CPU.
 
     Args:
         model: the ONNX file, or its content.
-        target: ``"tensorrt"``, ``"cuda"`` or ``"onnxruntime"`` (the CPU). Where it is not to be
-            had the next of them is taken: :attr:`name` says which.
         threads: CPU cores for one call. One means that a call runs on its caller's thread.
         prepared: whether `write_prepared` has written the file.
 
@@ -132,12 +130,13 @@ class OnnxRuntimeBackend(Backend):
         self,
         model: Path | bytes,
         *,
-        target: str = "onnxruntime",
         threads: int = 1,
         prepared: bool = False,
     ) -> None:
-        session, self.name = open_session(model, target=target, threads=threads, prepared=prepared)
-        self.device = "cpu" if self.name == "onnxruntime" else "gpu"
+        session, self.name = open_session(
+            model, target="onnxruntime", threads=threads, prepared=prepared
+        )
+        self.device = "cpu"
         self.precision = "float32"
         self._session: Any = session
 

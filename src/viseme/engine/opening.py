@@ -144,7 +144,7 @@ class Opening:
 
     def _opened(self, name: str) -> Backend:
         """Open a back end by its name, in halves where that is better."""
-        # A GPU makes the features of a face anew sooner than they come to it over the bus.
+        # On a GPU nothing is kept: large features would be longer on the bus than a face.
         if self.features is None or name in GPU_BACKENDS:
             return open_backend(name, self.info, self._plan("cpu"))
         return self._splitting(name, self.features).open()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from viseme.engine.backend import Backend, Tensor
 from viseme.engine.choice_cache import ChoiceCache, Key
-from viseme.engine.features import FeatureOptions, FeatureShelf
+from viseme.engine.features import GUESTS_MIN, FeatureOptions, FeatureShelf
 from viseme.engine.guests import Guests
 from viseme.engine.model import ModelInfo
 from viseme.engine.parts import FORMAT, Parts, parts_of
@@ -131,8 +131,8 @@ class Splitting:
             options, shapes = self._options, list(made.values())
             shelf = FeatureShelf(options, json.dumps(self._key_of(parts)), shapes)
             guests = Guests(options, shapes)
-            has_guests = guests.open()
-            is_kept = shelf.open() if options.faces else has_guests
+            places = guests.open()
+            is_kept = shelf.open() if options.faces else places >= GUESTS_MIN
             if is_kept and speaking.name == seeing.name:
                 opened.pop_all()
                 return SplitBackend(
