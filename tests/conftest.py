@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,11 @@ from viseme.engine import Inferencer
 # gRPC would run handlers of its own in each process that a test forks while a server is up, and
 # some of them abort it. None of ours uses gRPC between fork and exec.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
+# Whoever runs the tests in the background of a script has a shell that lets them ignore interrupts,
+# and with them all that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Side by side, a test has one core: trainings with threads for all of them take many times as long,
 # since those wait for each other in a loop.
