@@ -40,6 +40,7 @@ from viseme.rendering import RenderOptions
 from viseme.serving import Lane
 from viseme.serving.live import PICTURES_AHEAD_S, SOUND_AHEAD_S, LiveSession
 from viseme.serving.live_events import Closing, Interrupted, LiveEvent, LivePicture, SpeechEnded
+from viseme.serving.live_exchange import LiveExchange
 from viseme.serving.live_options import LiveOptions
 from viseme.serving.live_pictures import LiveVideo
 from viseme.serving.pictures import PictureFormat, PictureOptions
@@ -335,6 +336,27 @@ def test_an_interrupt_that_is_expected_takes_back_what_is_still_to_be_handed_in(
     pictures = pictures_of(events)
     assert pictures[0].start_sample == begin
     assert_same_pictures(pictures, whole(painter, short, start_frame=1))
+
+
+@pytest.mark.parametrize("interrupt", [LiveExchange.expect_interrupt, LiveExchange.interrupt])
+def test_a_picture_under_way_at_an_interrupt_waits_for_a_key_frame(
+    interrupt: Callable[[LiveExchange], None],
+) -> None:
+    exchange = LiveExchange(most_samples=100, stall_s=10)
+
+    def give(number: int, *, is_key: bool = False) -> None:
+        exchange.give(LivePicture(0, number, 0, number, b"", is_key))
+
+    give(0, is_key=True)
+    give(1)
+    assert [exchange.take() for _ in range(2)]
+    give(2)
+    interrupt(exchange)
+    give(3)  # made of 2, which nobody will see
+    give(4, is_key=True)
+    give(5)
+    pictures = [exchange.take() for _ in range(2)]
+    assert pictures == [LivePicture(2, 4, 0, 4, b"", True), LivePicture(3, 5, 0, 5, b"", False)]
 
 
 def test_several_messages_at_once_are_one_sound(house: OpenHouse, painter: Path) -> None:

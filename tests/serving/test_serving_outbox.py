@@ -186,3 +186,16 @@ async def test_an_interrupt_takes_back_pictures_and_no_words(bench: Bench) -> No
     assert await bench.taken(1) == ["a word"]
     assert bench.told == ["left out", "key frame"]
     assert bench.outbox.figures.pictures_left_out == 4
+
+
+@playing
+async def test_after_an_interrupt_no_picture_goes_that_needs_one_taken_back(bench: Bench) -> None:
+    await bench.put(0, keys=(0,))
+    assert await bench.taken(1) == [b"0"]
+    await bench.put(1)
+    await bench.outbox.forget_pictures()
+    await bench.put(2)  # was on its way
+    await bench.put(3, 4, keys=(3,))
+    assert await bench.taken(2) == [b"3", b"4"]
+    assert bench.told == []
+    assert bench.outbox.figures.pictures_left_out == 2

@@ -71,6 +71,8 @@ class LiveExchange:
         self.interrupts = 0
         """How many there were."""
         self._interrupts_expected = 0
+        self._lacks_key = False
+        """Whether pictures may have been taken back, and no key frame has come since."""
         self._moved_s = time.monotonic()
         self._draining = False
         self._finished = False
@@ -250,6 +252,9 @@ class LiveExchange:
     def give(self, event: LiveEvent, speech: LiveSpeech | None = None) -> None:
         """Let something be taken, once not too much waits.
 
+        After an interrupt the first picture is a key frame, as whoever makes them is asked for;
+        until there is one, none is taken.
+
         Args:
             event: what.
             speech: the one of which it is.
@@ -270,6 +275,11 @@ class LiveExchange:
                 raise ForgottenError
             if not is_free:
                 raise self._stalled()
+            if isinstance(event, LivePicture):
+                # One that was under way then is made of others that nobody has seen.
+                if self._lacks_key and not event.is_key:
+                    return
+                self._lacks_key = False
             self._events.append(event)
             self._changed.notify_all()
 
@@ -348,6 +358,7 @@ class LiveExchange:
                 self._forget(act)
         self._acts = deque(act for act in self._acts if not isinstance(act, LiveSpeech))
         self._events = deque(e for e in self._events if not isinstance(e, _TAKEN_BACK))
+        self._lacks_key = True
         self._changed.notify_all()
 
     def _forget(self, speech: LiveSpeech) -> None:

@@ -170,11 +170,16 @@ class Outbox:
             return item.message
 
     async def forget_pictures(self) -> None:
-        """Leave out all pictures that wait: someone breaks in, and what follows begins anew."""
+        """Leave out all pictures that wait: someone breaks in, and what follows begins anew.
+
+        One may be on its way here that was made before it was known that it does.
+        """
         async with self._changed:
             self._due.forget()
             kept = [item for item in self._items if item.picture is None]
-            self._left_out += len(self._items) - len(kept)
+            if len(kept) < len(self._items):
+                self._left_out += len(self._items) - len(kept)
+                self._lacks_key = self._has_asked = True  # a key frame comes unasked
             self._keep(kept)
             self._changed.notify_all()
 
