@@ -14,7 +14,7 @@ from onnx import helper
 from support.probes import AUDIO_SHAPES, write_network
 from viseme.engine import read_model
 from viseme.engine.samples import sample_inputs
-from viseme.engine.split import split_at_sound
+from viseme.engine.split import Target, split_at_sound
 
 SIZE = 160
 SOUND = 16
@@ -75,7 +75,7 @@ def run(network: bytes, inputs: dict[str, Any]) -> Any:
 @pytest.mark.parametrize(("face", "kept"), [(128, "joined.0.half"), (127, "face.half")])
 def test_in_blocks_less_of_a_face_is_worth_it(face: int, kept: str, tmp_path: Path) -> None:
     info = read_model(write(tmp_path / "m.onnx", Between(face=face)))
-    halves = split_at_sound(info, blocked=True)
+    halves = split_at_sound(info, target=Target.PREPARED)
     assert halves is not None
     assert halves.features == (kept,)
 

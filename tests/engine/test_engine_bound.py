@@ -13,11 +13,12 @@ import pytest
 
 from support.probes import identity_generator, noisy_generator
 from viseme.engine import Inferencer, Tensor, read_model
-from viseme.engine.bound import LANES_MAX, BoundBackend
+from viseme.engine.bound import LANES_MAX, BoundBackend, BoundOptions
 from viseme.engine.onnx_runtime import OnnxRuntimeBackend, available_targets
 from viseme.errors import BackendError, VisemeWarning
 
 ROWS = 3
+HERE = BoundOptions("onnxruntime", rows=ROWS)
 Inputs = dict[str, Tensor]
 
 
@@ -41,7 +42,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def bound(path: Path) -> Iterator[BoundBackend]:
-    backend = BoundBackend(path, shapes=shapes_of(path), target="onnxruntime", rows=ROWS)
+    backend = BoundBackend(path, shapes=shapes_of(path), how=HERE)
     yield backend
     backend.close()
 
@@ -111,7 +112,7 @@ def test_where_a_device_gives_no_memory_inputs_are_bound_anew(
 ) -> None:
     if "cuda" in available_targets():
         pytest.skip("This machine may have what the test wants missing")
-    other = BoundBackend(path, shapes=shapes_of(path), target="onnxruntime", rows=ROWS)
+    other = BoundBackend(path, shapes=shapes_of(path), how=HERE)
     other.device = "gpu"  # so it asks for memory that is not there
     for count in (1, ROWS, 2):
         inputs = some_inputs(count, seed=count)
@@ -143,7 +144,7 @@ def test_every_back_end_of_a_gpu_has_bound_tensors(
 
     class Noted(BoundBackend):
         def __init__(self, model: Path, **options: Any) -> None:
-            asked.append(options["target"])
+            asked.append(options["how"].target)
             super().__init__(model, **options)
             self.device = "gpu"  # as if there were one
 
@@ -169,7 +170,7 @@ def test_an_inferencer_runs_in_it(path: Path, bound: BoundBackend) -> None:
 
 def test_a_fixed_batch_is_its_number_of_rows(tmp_path: Path) -> None:
     path = identity_generator(tmp_path / "m.onnx", size=160, batch=2)
-    backend = BoundBackend(path, shapes=shapes_of(path), target="onnxruntime", rows=2)
+    backend = BoundBackend(path, shapes=shapes_of(path), how=BoundOptions("onnxruntime", rows=2))
     inputs = some_inputs(3)
     (pictures,) = backend.run(inputs)
     np.testing.assert_array_equal(pictures, inputs["input"][:, :3])

@@ -15,7 +15,7 @@ from blake3 import blake3
 
 from viseme.engine import FeatureOptions, Tensor
 from viseme.engine.features import Features
-from viseme.engine.guests import Guests
+from viseme.engine.guests import Guests, guests_on_disk
 
 SHAPES = [(1, 2, 3, 4), (1, 5)]
 ITEM_BYTES = 2 * (24 + 5)
@@ -47,7 +47,7 @@ class Eye:
 class Met(NamedTuple):
     """Guests, and who makes their features."""
 
-    guests: Guests
+    guests: Guests[Features]
     eye: Eye
 
     def show(self, *numbers: int) -> list[int]:
@@ -60,8 +60,8 @@ class Met(NamedTuple):
         return self.eye.shown[before:]
 
 
-def guests_in(folder: Path, places: int = PLACES, **options: Any) -> Guests:
-    return Guests(
+def guests_in(folder: Path, places: int = PLACES, **options: Any) -> Guests[Features]:
+    return guests_on_disk(
         FeatureOptions(
             **{"guests": True, "budget_bytes": places * ITEM_BYTES, "folder": folder, **options}
         ),
@@ -72,7 +72,7 @@ def guests_in(folder: Path, places: int = PLACES, **options: Any) -> Guests:
 @pytest.fixture
 def met(tmp_path: Path) -> Met:
     guests = guests_in(tmp_path)
-    assert guests.open()
+    assert guests.count
     return Met(guests, Eye())
 
 
@@ -135,7 +135,7 @@ def test_faces_that_never_come_again_are_hardly_looked_at(
 def test_many_at_once_get_what_each_gets_alone(tmp_path: Path) -> None:
     """Faces come and go so fast that places change hands all the time."""
     guests = guests_in(tmp_path, places=2)
-    assert guests.open()
+    assert guests.count
     eye = Eye()
     rng = np.random.default_rng(0)
     numbers = [int(n) for base in range(300) for n in rng.integers(base, base + 4, 20)]
@@ -203,14 +203,14 @@ def test_a_place_that_changes_hands_while_it_is_read_is_not_believed(
 )
 def test_without_room_nothing_is_kept(tmp_path: Path, options: dict[str, Any]) -> None:
     guests = guests_in(tmp_path, **options)
-    assert not guests.open()
+    assert not guests.count
     assert Met(guests, Eye()).show(1, 1, 1) == [1, 1, 1]
 
 
 def test_a_place_that_cannot_be_written_keeps_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     guests = guests_in(tmp_path / "file")
-    assert not guests.open()
+    assert not guests.count
     assert Met(guests, Eye()).show(1, 1, 1) == [1, 1, 1]
 
 
@@ -224,11 +224,11 @@ def test_no_more_is_taken_than_half_of_what_is_free(
         "viseme.engine.guests.shutil.disk_usage", lambda _: Usage(2 * 3 * ITEM_BYTES + 2)
     )
     guests = guests_in(tmp_path)
-    assert guests.open() == 3
+    assert guests.count == 3
     met = Met(guests, Eye())
     met.show(*range(PLACES), *range(PLACES))
     assert len(met.show(*range(PLACES))) == PLACES - 3
-    assert guests_in(tmp_path, faces=2, budget_bytes=10**9).open() == 0
+    assert guests_in(tmp_path, faces=2, budget_bytes=10**9).count == 0
 
 
 def test_after_closing_faces_are_seen(met: Met) -> None:

@@ -16,7 +16,7 @@ from support.probes import AUDIO_SHAPES, identity_generator, noisy_generator, wr
 from viseme.bench.full_size import write_full_size
 from viseme.engine import read_model
 from viseme.engine.backend import Backend
-from viseme.engine.bound import BoundBackend
+from viseme.engine.bound import BoundBackend, BoundOptions
 from viseme.engine.half import in_half_precision
 from viseme.engine.model import ModelInfo
 from viseme.engine.onnx_runtime import OnnxRuntimeBackend
@@ -33,9 +33,7 @@ def half_backend(info: ModelInfo) -> Backend:
             info.visual_name: (1, *info.visual_shape),
             info.audio_name: (1, *info.audio_shape),
         },
-        target="onnxruntime",
-        precision="float16",
-        rows=1,
+        how=BoundOptions("onnxruntime", "float16", rows=1),
     )
 
 

@@ -33,9 +33,10 @@ from viseme.engine import (
 )
 from viseme.engine.choice import DEVIATION_MAX
 from viseme.engine.features import GUESTS_MIN, Features, FeatureShelf
-from viseme.engine.guests import Guests
+from viseme.engine.guests import guests_on_disk
+from viseme.engine.host_halves import HostHalves
 from viseme.engine.samples import sample_inputs
-from viseme.engine.split import Halves, split_at_sound
+from viseme.engine.split import SplitNetwork, split_at_sound
 from viseme.engine.split_backend import SplitBackend
 from viseme.errors import VisemeError
 
@@ -53,7 +54,7 @@ def shelf_in(folder: Path, *, faces: int = 2, budget_bytes: int = 10_000) -> Fea
     return FeatureShelf(options, KEY, SHAPES)
 
 
-def halves_of(path: Path) -> Halves:
+def halves_of(path: Path) -> SplitNetwork:
     halves = split_at_sound(read_model(path))
     assert halves is not None
     return halves
@@ -192,7 +193,7 @@ def test_a_place_that_cannot_be_written_keeps_nothing(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def counted(tmp_path: Path) -> tuple[SplitBackend, list[int]]:
+def counted(tmp_path: Path) -> tuple[SplitBackend[Features], list[int]]:
     """Give a back end of two made-up halves, and what the first was shown."""
     info = read_model(noisy_generator(tmp_path / "m.onnx"))
     shown: list[int] = []
@@ -208,19 +209,13 @@ def counted(tmp_path: Path) -> tuple[SplitBackend, list[int]]:
 
     options = FeatureOptions(9, guests=True, budget_bytes=10_000, folder=tmp_path)
     shapes = [(1, 1, 1, 1), (1, 5)]
-    shelf, guests = FeatureShelf(options, KEY, shapes), Guests(options, shapes)
+    shelf, guests = FeatureShelf(options, KEY, shapes), guests_on_disk(options, shapes)
     assert shelf.open()
-    assert guests.open()
-    backend = SplitBackend(
-        info,
-        FakeBackend(see),
-        FakeBackend(speak),
-        features=("a", "b"),
-        sees_again=False,
-        shelf=shelf,
-        guests=guests,
+    assert guests.count
+    halves = HostHalves(
+        info, FakeBackend(see), FakeBackend(speak), features=("a", "b"), sees_again=False
     )
-    return backend, shown
+    return SplitBackend(info.visual_name, halves, kept=shelf, guests=guests), shown
 
 
 def inputs_of(*numbers: int) -> dict[str, Tensor]:
@@ -230,7 +225,7 @@ def inputs_of(*numbers: int) -> dict[str, Tensor]:
     return {"input": visual, "audio": audio}
 
 
-def test_a_face_is_looked_at_once(counted: tuple[SplitBackend, list[int]]) -> None:
+def test_a_face_is_looked_at_once(counted: tuple[SplitBackend[Features], list[int]]) -> None:
     backend, shown = counted
     for _ in range(3):
         (picture,) = backend.run(inputs_of(1, 2), ["one", "two"])
@@ -239,7 +234,7 @@ def test_a_face_is_looked_at_once(counted: tuple[SplitBackend, list[int]]) -> No
 
 
 def test_a_face_without_a_name_is_looked_at_each_time(
-    counted: tuple[SplitBackend, list[int]],
+    counted: tuple[SplitBackend[Features], list[int]],
 ) -> None:
     backend, shown = counted
     backend.run(inputs_of(7))
@@ -248,7 +243,7 @@ def test_a_face_without_a_name_is_looked_at_each_time(
 
 
 def test_a_face_is_known_by_its_content_from_the_second_time_on(
-    counted: tuple[SplitBackend, list[int]],
+    counted: tuple[SplitBackend[Features], list[int]],
 ) -> None:
     backend, shown = counted
     for _ in range(4):
@@ -257,7 +252,9 @@ def test_a_face_is_known_by_its_content_from_the_second_time_on(
     assert shown == [7, 1, 7, 1]
 
 
-def test_many_at_once_get_what_each_gets_alone(counted: tuple[SplitBackend, list[int]]) -> None:
+def test_many_at_once_get_what_each_gets_alone(
+    counted: tuple[SplitBackend[Features], list[int]],
+) -> None:
     backend, _ = counted
 
     def ask(number: int) -> float:
@@ -392,7 +389,7 @@ def test_with_room_for_few_faces_that_nobody_counted_it_stays_whole(
     heavy: Heavy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     features = FeatureOptions(guests=True, folder=tmp_path / "cache")
-    monkeypatch.setattr("viseme.engine.splitting.Guests.open", lambda _: GUESTS_MIN - 1)
+    monkeypatch.setattr("viseme.engine.guests.PLACES_MAX", GUESTS_MIN - 1)
     with Inferencer(heavy.path, backend="onnxruntime", features=features) as inferencer:
         assert not isinstance(inferencer.backend, SplitBackend)
 

@@ -9,7 +9,7 @@ import pytest
 
 from viseme.engine import Tensor
 from viseme.engine.features import Features
-from viseme.engine.split_backend import SplitBackend
+from viseme.engine.host_halves import HostHalves
 
 __all__ = ["run_in_halves", "seen_faces"]
 
@@ -24,12 +24,12 @@ def seen_faces(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Give the faces that first halves are shown, as they are shown them."""
     shown: list[bytes] = []
     lock = threading.Lock()
-    see = SplitBackend.see
+    see = HostHalves.see
 
-    def noted(self: SplitBackend, visual: Tensor) -> Features:
+    def noted(self: HostHalves, visual: Tensor) -> Features:
         with lock:
             shown.append(visual.tobytes())
         return see(self, visual)
 
-    monkeypatch.setattr(SplitBackend, "see", noted)
+    monkeypatch.setattr(HostHalves, "see", noted)
     return shown

@@ -97,8 +97,7 @@ def _works(spec: Spec, options: EngineOptions) -> list[tuple[str, str, Spec]]:
         )
         for size in options.workers
     ]
-    if spec.backend not in GPU_BACKENDS:
-        works.append(("seen-before", "faces seen before", replace(spec, way="seen-before", size=0)))
+    works.append(("seen-before", "faces seen before", replace(spec, way="seen-before", size=0)))
     works += [
         (f"batch-{size}", f"batches of {size}", replace(spec, way="batch", size=size))
         for size in options.batches

@@ -16,7 +16,7 @@ from viseme.engine import FeatureOptions, read_model
 from viseme.engine.choice_cache import file_digest
 from viseme.engine.machine import available_cores
 from viseme.engine.parts import parts_of
-from viseme.engine.split import split_at_sound
+from viseme.engine.split import Target, split_at_sound
 
 __all__ = [
     "SPEAKING",
@@ -136,10 +136,10 @@ def speaking(model: Path, faces: int) -> Path | bytes:
         is not taken apart.
     """
     info = read_model(model)
-    parts = parts_of(info, file_digest(model), FeatureOptions(faces), prepared=True)
+    parts = parts_of(info, file_digest(model), FeatureOptions(faces), Target.PREPARED)
     if parts is None:
         return model
-    halves = split_at_sound(info, frozenset(parts.again), blocked=True)
+    halves = split_at_sound(info, frozenset(parts.again), Target.PREPARED)
     assert halves is not None, "it was taken apart just now"
     return halves.typed({spec.name: spec.shape for spec in parts.features})
 

@@ -7,14 +7,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from viseme.engine.backend import Backend
-from viseme.engine.bound import BoundBackend
+from viseme.engine.bound import BoundBackend, BoundOptions
+from viseme.engine.device_halves import open_on_device
+from viseme.engine.features import FeatureOptions
+from viseme.engine.host_halves import open_on_host
 from viseme.engine.machine import WorkPlan
 from viseme.engine.model import ModelInfo
 from viseme.engine.onnx_runtime import OnnxRuntimeBackend, available_targets
 from viseme.engine.open_vino import OpenVINOBackend, check_installed
+from viseme.engine.parts import Parts
 from viseme.engine.rewriting import rewritten
+from viseme.engine.split import Target
+from viseme.engine.split_backend import SplitBackend
 from viseme.errors import BackendError, MissingExtraError, VisemeWarning
 
 __all__ = [
@@ -24,8 +31,10 @@ __all__ = [
     "GPU_BACKENDS",
     "candidates",
     "check_backend",
+    "is_on_gpu",
     "open_backend",
-    "open_part",
+    "open_halves",
+    "target_of",
 ]
 
 AUTO = "auto"
@@ -41,22 +50,19 @@ def _onnx_runtime(network: Path | bytes, _: Shapes, plan: WorkPlan) -> Backend:
     return OnnxRuntimeBackend(network, threads=plan.threads)
 
 
-_HALF_OPTIONS = {"prefer_nhwc": "1"}  # as the matrix units of NVIDIA's GPUs want halves to lie
+_GPU_OPTIONS = {
+    "cuda": BoundOptions("cuda"),
+    # As the matrix units of NVIDIA's GPUs want halves to lie.
+    "cuda-fp16": BoundOptions("cuda", "float16", provider_options={"prefer_nhwc": "1"}),
+    "tensorrt": BoundOptions("tensorrt"),
+}
+GPU_BACKENDS = tuple(_GPU_OPTIONS)
+"""Those that run on a GPU, where there is one."""
 
 
-def _on_gpu(
-    path: Path, shapes: Shapes, plan: WorkPlan, *, target: str, precision: str = "float32"
-) -> Backend:
-    if "cuda" in available_targets():  # where TensorRT is, CUDA is, too
-        options = _HALF_OPTIONS if precision == "float16" else None
-        backend = BoundBackend(
-            path,
-            shapes=shapes,
-            target=target,
-            precision=precision,
-            rows=plan.rows,
-            provider_options=options,
-        )
+def _on_gpu(path: Path, shapes: Shapes, plan: WorkPlan, *, name: str) -> Backend:
+    if is_on_gpu(name):
+        backend = BoundBackend(path, shapes=shapes, how=replace(_GPU_OPTIONS[name], rows=plan.rows))
         if backend.device == "gpu":
             return backend
         backend.close()
@@ -85,14 +91,10 @@ _ON_PROCESSORS: dict[str, Callable[[Path | bytes, Shapes, WorkPlan], Backend]] =
 }
 _OPENERS: dict[str, Opener] = {
     "onnxruntime": partial(_anew, name="onnxruntime"),
-    "cuda": partial(_on_gpu, target="cuda"),
-    "cuda-fp16": partial(_on_gpu, target="cuda", precision="float16"),
-    "tensorrt": partial(_on_gpu, target="tensorrt"),
+    **{name: partial(_on_gpu, name=name) for name in GPU_BACKENDS},
     "openvino": partial(_anew, name="openvino"),
     "openvino-bf16": partial(_anew, name="openvino-bf16"),
 }
-GPU_BACKENDS = ("cuda", "cuda-fp16", "tensorrt")
-"""Those that run on a GPU, where there is one."""
 _OPENVINO_NAMES = ("openvino", "openvino-bf16")
 
 BACKEND_NAMES = (AUTO, *_OPENERS)
@@ -110,6 +112,11 @@ def check_backend(name: str) -> None:
         raise BackendError(f"There is no back end {name!r}; choose {_listed(BACKEND_NAMES)}.")
     if name in _OPENVINO_NAMES:
         check_installed()
+
+
+def is_on_gpu(name: str) -> bool:
+    """Tell whether a back end would run on a GPU here."""
+    return name in GPU_BACKENDS and "cuda" in available_targets()  # with TensorRT is CUDA, too
 
 
 def open_backend(name: str, info: ModelInfo, plan: WorkPlan) -> Backend:
@@ -134,23 +141,45 @@ def open_backend(name: str, info: ModelInfo, plan: WorkPlan) -> Backend:
     return backend
 
 
-def open_part(
-    name: str, path: Path, shapes: Shapes, *, plan: WorkPlan, prepared: bool = False
-) -> Backend:
-    """Open a part of a generator, in a back end that has run all of it.
+def target_of(name: str) -> Target:
+    """Tell what halves of a generator are written for, to run in a back end."""
+    if name in GPU_BACKENDS:
+        return Target.GPU
+    return Target.PREPARED if name == FLOAT32 else Target.PROCESSOR
+
+
+def open_halves(
+    name: str, info: ModelInfo, plan: WorkPlan, options: FeatureOptions, parts: Parts, key: str
+) -> SplitBackend[Any] | None:
+    """Open both halves of a generator, in a back end that has run all of it.
 
     Args:
-        name: the back end's, one that runs on a processor.
-        path: the part's ONNX file, made anew for processors.
-        shapes: of its inputs by name, for one frame.
+        name: the back end's.
+        info: the whole network.
         plan: how the cores are shared out.
-        prepared: whether ONNX Runtime has written it, which then is to run it.
+        options: what may be kept of faces.
+        parts: the halves, written for the back end's target.
+        key: tells all that the features depend on from any other.
+
+    Returns:
+        None where features cannot be kept, or it is another back end that would run them.
 
     Raises:
         BackendError: if the back end does not work on this machine.
-        ModelError: if it cannot read the network.
+        ModelError: if it cannot read a half.
     """
-    if prepared:
+    if name not in GPU_BACKENDS:
+        return open_on_host(info, parts, options, key, partial(_open_part, name, plan))
+    how = replace(_GPU_OPTIONS[name], rows=plan.rows)
+    split = open_on_device(info, parts, options, how)
+    if split is None or split.name == name:
+        return split
+    split.close()
+    return None
+
+
+def _open_part(name: str, plan: WorkPlan, path: Path, shapes: Shapes) -> Backend:
+    if target_of(name) is Target.PREPARED:
         return OnnxRuntimeBackend(path, threads=plan.threads, prepared=True)
     return _ON_PROCESSORS[name](path, shapes, plan)
 

@@ -44,9 +44,9 @@ class FeatureOptions:
     guests: bool = False
     """Whether others that come again are kept, too, in the room that those leave; see `Guests`."""
     budget_bytes: int = DEFAULT_FEATURE_BYTES
-    """Of the disk, for one network; 0 keeps nothing."""
+    """Of the disk, or of a GPU's memory, for one network; 0 keeps nothing."""
     folder: Path | None = None
-    """Where; in the user's cache by default."""
+    """Where, on a disk; in the user's cache by default."""
 
     def has_room_for(self, numbers: int) -> bool:
         """Tell whether there is room for so many numbers of each face."""
@@ -94,6 +94,9 @@ class FeatureShelf:
     def put(self, face: str, features: Features) -> None:
         """Keep what belongs to a face, whole or not at all."""
         self._shelf.put(face, features)
+
+    def close(self) -> None:
+        """Hold no memory any more; what is kept is in files, which stay."""
 
 
 def bytes_of_one(shapes: Shapes) -> int:

@@ -6,6 +6,7 @@ else stays in a message unread, as what protobuf calls unknown fields, and is wr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
@@ -19,6 +20,7 @@ __all__ = [
     "LOCATION_EXTERNAL",
     "Model",
     "add_cast",
+    "add_concat",
 ]
 
 ELEMENT_FLOAT: Final = 1
@@ -77,3 +79,9 @@ def add_cast(graph: Any, source: str, target: str, element: int) -> None:
     """Append a node that makes a tensor of another type, under another name."""
     node = graph.node.add(input=[source], output=[target], op_type="Cast")
     node.attribute.add(name="to", i=element, type=_ATTRIBUTE_INT)
+
+
+def add_concat(graph: Any, sources: Sequence[str], target: str, axis: int) -> None:
+    """Append a node that puts tensors one behind the other."""
+    node = graph.node.add(input=sources, output=[target], op_type="Concat")
+    node.attribute.add(name="axis", i=axis, type=_ATTRIBUTE_INT)

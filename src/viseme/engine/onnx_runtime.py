@@ -23,7 +23,9 @@ __all__ = [
     "OnnxRuntimeBackend",
     "TensorSpec",
     "available_targets",
+    "device_of",
     "library_errors",
+    "memory_of",
     "new_value",
     "open_session",
     "read_signature",
@@ -199,6 +201,16 @@ def open_session(
     return session, next(name for name in names if PROVIDERS[name] == taken)
 
 
+def device_of(target: str) -> str:
+    """Tell whether one of :data:`PROVIDERS` runs on the ``"cpu"`` or the ``"gpu"``."""
+    return "cpu" if target == "onnxruntime" else "gpu"
+
+
+def memory_of(device: str) -> str:
+    """Name the memory of ``"cpu"`` or ``"gpu"`` as ONNX Runtime does."""
+    return "cuda" if device == "gpu" else "cpu"
+
+
 def new_value(shape: tuple[int, ...], dtype: Any, device: str) -> Any:
     """Take memory for a tensor on ``"cpu"`` or ``"gpu"``, in a value that a session can be given.
 
@@ -206,8 +218,8 @@ def new_value(shape: tuple[int, ...], dtype: Any, device: str) -> Any:
         BackendError: if there is not as much.
     """
     with translated("ONNX Runtime has no memory for the network's tensors", BackendError):
-        place = "cuda" if device == "gpu" else "cpu"
-        return _library().OrtValue.ortvalue_from_shape_and_type(list(shape), dtype, place, 0)
+        make = _library().OrtValue.ortvalue_from_shape_and_type
+        return make(list(shape), dtype, memory_of(device), 0)
 
 
 def value_over(array: Any) -> Any:

@@ -15,8 +15,10 @@ from viseme.engine.backends import (
     FLOAT32,
     GPU_BACKENDS,
     candidates,
+    is_on_gpu,
     open_backend,
-    open_part,
+    open_halves,
+    target_of,
 )
 from viseme.engine.choice import Candidate, choose
 from viseme.engine.choice_cache import ChoiceCache, choice_key
@@ -138,28 +140,27 @@ class Opening:
             room=lambda backend: getattr(backend, "rows", 1) // (self.info.batch or 1),
         )
         cache.remember(key, backend.name)
-        if self.features is not None and backend.device == "cpu":
+        if self.features is not None:
             backend = self._splitting(backend.name, self.features).better_than(backend)
         return backend, measured
 
     def _opened(self, name: str) -> Backend:
         """Open a back end by its name, in halves where that is better."""
-        # On a GPU nothing is kept: large features would be longer on the bus than a face.
-        if self.features is None or name in GPU_BACKENDS:
+        is_missing = name in GPU_BACKENDS and not is_on_gpu(name)  # and the CPU takes its place
+        if self.features is None or is_missing:
             return open_backend(name, self.info, self._plan("cpu"))
         return self._splitting(name, self.features).open()
 
     def _splitting(self, name: str, features: FeatureOptions) -> Splitting:
         plan = self._plan("cpu")
-        prepared = name == FLOAT32
         return Splitting(
             self.info,
             features,
             {**self._key(), "backend": name},
             open_whole=partial(open_backend, name, self.info, plan),
             open_exact=partial(open_backend, FLOAT32, self.info, plan),
-            open_part=partial(open_part, name, plan=plan, prepared=prepared),
-            prepared=prepared,
+            open_halves=partial(open_halves, name, self.info, plan, features),
+            target=target_of(name),
             run=partial(picture_of, self.info),
         )
 

@@ -19,7 +19,7 @@ from viseme.engine.features import FeatureOptions
 from viseme.engine.machine import cpu_model
 from viseme.engine.model import ModelInfo
 from viseme.engine.onnx_runtime import TensorSpec, read_signature, runtime_version
-from viseme.engine.split import split_at_sound
+from viseme.engine.split import Target, split_at_sound
 
 __all__ = ["FORMAT", "Parts", "parts_of"]
 
@@ -60,7 +60,7 @@ class Parts:
 
 
 def parts_of(
-    info: ModelInfo, digest: str, options: FeatureOptions, *, prepared: bool = False
+    info: ModelInfo, digest: str, options: FeatureOptions, target: Target = Target.PROCESSOR
 ) -> Parts | None:
     """Take a generator apart so that there is room for what lies between.
 
@@ -71,8 +71,7 @@ def parts_of(
         info: the whole network.
         digest: tells its content from any other.
         options: what may be kept of faces.
-        prepared: whether ONNX Runtime prepares both for this processor, so that only it can run
-            them; else any back end can.
+        target: what the halves are for.
 
     Returns:
         None where it cannot be taken apart, or there is no room even for the least of it.
@@ -80,8 +79,7 @@ def parts_of(
     if not options.has_room_for(1):
         return None
     networks = (options.folder or cache_folder()) / "halves"
-    mine = networks / f"{digest}-{FORMAT}{_prepared_for() if prepared else ''}"
-    taking = _TakingApart(info, mine, prepared)
+    taking = _TakingApart(info, networks / f"{digest}-{FORMAT}{_written_for(target)}", target)
     parts = taking.parts([])
     if parts is None:
         return None
@@ -97,7 +95,7 @@ def parts_of(
         if parts is None or not options.has_room_for(parts.numbers):
             return None
     with contextlib.suppress(OSError):
-        os.utime(mine)
+        os.utime(taking.folder)
         keep_latest(networks, _NETWORKS_MAX)
     return parts
 
@@ -108,7 +106,7 @@ class _TakingApart:
 
     info: ModelInfo
     folder: Path
-    prepared: bool
+    target: Target
 
     def parts(self, again: Sequence[str]) -> Parts | None:
         """Give the halves, written where they are not yet.
@@ -140,7 +138,7 @@ class _TakingApart:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder.parent) as name:
                 part = Path(name)
-                halves = split_at_sound(self.info, again, blocked=self.prepared)
+                halves = split_at_sound(self.info, again, self.target)
                 if halves is None:
                     return False
                 seeing, speaking = part / _SEEING, part / _SPEAKING
@@ -154,14 +152,16 @@ class _TakingApart:
                     "sees_again": halves.sees_again,
                 }
                 (part / _FEATURES).write_text(json.dumps(entry, indent=2) + "\n", encoding="utf-8")
-                if self.prepared:
+                if self.target is Target.PREPARED:
                     prepare_halves(seeing, speaking)
                 part.rename(folder)
         return folder.is_dir()  # for another process may have been faster
 
 
-def _prepared_for() -> str:
-    """Tell the processor and the ONNX Runtime apart from any other, in a part of a name."""
+def _written_for(target: Target) -> str:
+    """Tell in a part of a name what halves are for, a processor's from those of any other."""
+    if target is not Target.PREPARED:
+        return "-gpu" if target is Target.GPU else ""
     words = f"{runtime_version()} on {cpu_model()}"
     return f"-{hashlib.sha256(words.encode()).hexdigest()[:16]}"
 

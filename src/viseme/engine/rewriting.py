@@ -38,16 +38,19 @@ def is_plain(graph: Any) -> bool:
     )
 
 
-def rewrite(graph: Any) -> bool:
+def rewrite(graph: Any, *, in_groups: bool = True) -> bool:
     """Change a graph so that a processor runs it soonest, and tell whether anything was changed.
 
     Args:
         graph: in ONNX's form, its nodes in the order of their running. One with weights in other
             files, or with nodes that have graphs of their own, stays as it is.
+        in_groups: whether wide layers are to have their channels go through group by group.
     """
     if not is_plain(graph):
         return False
-    changes = fold_norms(graph) + fold_mixing(graph) + share_out_channels(graph)
+    changes = fold_norms(graph) + fold_mixing(graph)
+    if in_groups:
+        changes += share_out_channels(graph)
     if changes:
         del graph.value_info[:]  # which may tell of other numbers of channels
     return changes > 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from viseme.engine.onnx_outline import (
 from viseme.engine.rewriting import is_plain, rewrite
 from viseme.errors import ModelError
 
-__all__ = ["Halves", "split_at_sound"]
+__all__ = ["SplitNetwork", "Target", "split_at_sound"]
 
 # Done again by the half that hears, these take next to nothing, and what they make of the picture
 # need not be kept beside it.
@@ -33,8 +34,19 @@ _MOVES: Final = frozenset(
 )
 
 
+class Target(Enum):
+    """What halves are written for."""
+
+    PROCESSOR = "processor"
+    """Any back end that runs on one."""
+    PREPARED = "prepared"
+    """ONNX Runtime on this one: it prepares them, and hands features over in blocks of channels."""
+    GPU = "gpu"
+    """Wide layers stay in one piece there."""
+
+
 @dataclass(frozen=True, slots=True)
-class Halves:
+class SplitNetwork:
     """A generator as two networks in ONNX, to be run one after the other."""
 
     seeing: bytes
@@ -67,15 +79,15 @@ class Halves:
 
 
 def split_at_sound(
-    info: ModelInfo, again: frozenset[str] = frozenset(), *, blocked: bool = False
-) -> Halves | None:
+    info: ModelInfo, again: frozenset[str] = frozenset(), target: Target = Target.PROCESSOR
+) -> SplitNetwork | None:
     """Take a generator apart.
 
     Args:
         info: the whole network.
-        again: of the features those, by their names in `Halves`, that the second half makes again
-            rather than is given, and all that they are made of.
-        blocked: whether features will be handed over in blocks of channels.
+        again: of the features those, by their names in `SplitNetwork`, that the second half makes
+            again rather than is given, and all that they are made of.
+        target: what the halves are for.
 
     Returns:
         Both halves; None where there is nothing to gain, or the file is of a kind that this does
@@ -88,9 +100,9 @@ def split_at_sound(
     graph = model.graph
     if not is_plain(graph):
         return None
-    rewrite(graph)
+    rewrite(graph, in_groups=target is not Target.GPU)
     only_seen = _reach(graph, info.visual_name) - _reach(graph, info.audio_name)
-    convolve_apart(graph, only_seen, blocked=blocked)
+    convolve_apart(graph, only_seen, blocked=target is Target.PREPARED)
     seen = _reach(graph, info.visual_name)
     heard = _reach(graph, info.audio_name)
     moved = _moved(graph, info.visual_name) - heard
@@ -103,7 +115,7 @@ def split_at_sound(
     seeing = _Needs(graph, features, stops=frozenset())
     sees_again = info.visual_name in speaking.names
     inputs = (info.visual_name, info.audio_name) if sees_again else (info.audio_name,)
-    return Halves(
+    return SplitNetwork(
         seeing=_part(model, seeing, (info.visual_name,), gives=features),
         speaking=_part(model, speaking, inputs, takes=features),
         features=tuple(map(_half, features)),

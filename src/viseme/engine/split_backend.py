@@ -4,61 +4,84 @@ from __future__ import annotations
 
 import statistics
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from viseme.engine.backend import Backend, Tensor
 from viseme.engine.choice import DEVIATION_MAX, fastest
-from viseme.engine.features import Features, FeatureShelf
 from viseme.engine.guests import Guests
-from viseme.engine.model import ModelInfo
 from viseme.engine.tensors import BY_CONTENT
 
-__all__ = ["SplitBackend", "is_worth_splitting"]
+__all__ = ["Halves", "Kept", "SplitBackend", "is_worth_splitting"]
+
+Row = TypeVar("Row")
+"""The features of a face, wherever they are."""
 
 _ROUNDS = 5
 _LIKE = 1.25
 """How much further is as far: a few samples do not tell the largest error to the last digit."""
 
 
-class SplitBackend(Backend):
+class Halves(ABC, Generic[Row]):
+    """Both halves of one network, open; for any thread."""
+
+    name: str
+    """As of a `Backend`; so are the next two."""
+    device: str
+    precision: str
+
+    @abstractmethod
+    def see(self, visual: Tensor) -> Row:
+        """Make the features of one face, ``[1, 6, S, S]``, in half precision."""
+
+    @abstractmethod
+    def speak(self, rows: Sequence[Row], inputs: Mapping[str, Tensor]) -> list[Tensor]:
+        """Make pictures of the features of each row, and of the inputs of the whole network."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of both."""
+
+
+class Kept(Protocol[Row]):
+    """The features of faces that have names."""
+
+    def get(self, face: str, /) -> Row | None:
+        """Give what was put there for a face; None if nothing was."""
+
+    def put(self, face: str, row: Row, /) -> None:
+        """Keep what belongs to a face, whole or not at all."""
+
+    def close(self) -> None:
+        """Hold no memory any more."""
+
+
+class SplitBackend(Backend, Generic[Row]):
     """Two halves of one network as a back end that remembers faces.
 
     Features are in half precision whether they are kept or not, so that a frame's bits do not
     depend on who has shown the face before.
 
     Args:
-        info: the whole network, of any batch.
-        seeing: from the visual input to the features, open.
-        speaking: from these and the audio input to the picture, open.
-        features: the names of what is between them, as the first gives them.
-        sees_again: whether the second takes the visual input, too.
-        shelf: keeps what the first has made of faces that have names.
-        guests: keeps what it has made of others.
+        visual_name: that of the input with the face.
+        halves: run the network.
+        kept: what the first has made of faces that have names.
+        guests: what it has made of others.
     """
 
     def __init__(
-        self,
-        info: ModelInfo,
-        seeing: Backend,
-        speaking: Backend,
-        *,
-        features: Sequence[str],
-        sees_again: bool,
-        shelf: FeatureShelf,
-        guests: Guests,
+        self, visual_name: str, halves: Halves[Row], *, kept: Kept[Row], guests: Guests[Row]
     ) -> None:
-        self.name = speaking.name
-        self.device = speaking.device
-        self.precision = speaking.precision
-        self._info = info
-        self._seeing = seeing
-        self._speaking = speaking
-        self._features = tuple(features)
-        self._sees_again = sees_again
-        self._shelf = shelf
+        self.name = halves.name
+        self.device = halves.device
+        self.precision = halves.precision
+        self.halves = halves
+        """Both of them, which remember nothing."""
+        self._visual_name = visual_name
+        self._kept = kept
         self._guests = guests
 
     def run(self, inputs: Mapping[str, Tensor], faces: Sequence[str] = ()) -> list[Tensor]:
@@ -68,49 +91,32 @@ class SplitBackend(Backend):
             inputs: as of any back end.
             faces: what each row of the visual input is called, as in `Question`.
         """
-        visual = inputs[self._info.visual_name]
+        visual = inputs[self._visual_name]
         names = faces or [""] * len(visual)
         rows = [self._of_face(visual[n : n + 1], name) for n, name in enumerate(names)]
-        return self.speak(rows, inputs)
-
-    def see(self, visual: Tensor) -> Features:
-        """Make the features of one face, ``[1, 6, S, S]``."""
-        made = self._seeing.run({self._info.visual_name: np.ascontiguousarray(visual)})
-        return tuple(part.astype(np.float16, copy=False) for part in made)
-
-    def speak(self, rows: Sequence[Features], inputs: Mapping[str, Tensor]) -> list[Tensor]:
-        """Make pictures of the features of each row, and of all inputs."""
-        columns = zip(*rows, strict=True)
-        between = {
-            name: np.concatenate(column) if len(rows) > 1 else column[0]
-            for name, column in zip(self._features, columns, strict=True)
-        }
-        wanted: dict[str, Any] = {self._info.audio_name: inputs[self._info.audio_name], **between}
-        if self._sees_again:
-            wanted[self._info.visual_name] = inputs[self._info.visual_name]
-        return self._speaking.run(wanted)
+        return self.halves.speak(rows, inputs)
 
     def close(self) -> None:
         """Let go of both halves."""
-        self._seeing.close()
-        self._speaking.close()
+        self.halves.close()
+        self._kept.close()
         self._guests.close()
 
-    def _of_face(self, visual: Tensor, face: str) -> Features:
+    def _of_face(self, visual: Tensor, face: str) -> Row:
         if face == BY_CONTENT:
-            return self._guests.features_of(visual, self.see)
+            return self._guests.features_of(visual, self.halves.see)
         if not face:
-            return self.see(visual)
-        known = self._shelf.get(face)
+            return self.halves.see(visual)
+        known = self._kept.get(face)
         if known is None:
-            known = self.see(visual)
-            self._shelf.put(face, known)
+            known = self.halves.see(visual)
+            self._kept.put(face, known)
         return known
 
 
 def is_worth_splitting(
     whole: Backend,
-    halves: SplitBackend,
+    split: SplitBackend[Any],
     samples: Sequence[Mapping[str, Tensor]],
     *,
     run: Callable[[Backend, Mapping[str, Tensor]], Tensor],
@@ -121,18 +127,19 @@ def is_worth_splitting(
 
     Args:
         whole: the network as it is.
-        halves: taken apart.
+        split: taken apart.
         samples: inputs to measure with, each of one frame.
         run: gives the picture that a back end makes of a sample.
-        reference: the whole in float32. From it halves may stray by half a step of an 8-bit
+        reference: the whole in float32. From it the other may stray by half a step of an 8-bit
             picture, or where the whole strays further, for it is not in float32, no further.
         visual_name: that of the input with the face.
     """
     for sample in samples:
         exact = run(reference, sample)
         allowed = max(DEVIATION_MAX, _LIKE * _distance(run(whole, sample), exact))
-        if not _distance(run(halves, sample), exact) <= allowed:  # nor if it is no number
+        if not _distance(run(split, sample), exact) <= allowed:  # nor if it is no number
             return False
+    halves = split.halves
     known = [[halves.see(sample[visual_name])] for sample in samples]
     seconds: dict[bool, list[float]] = {False: [], True: []}
     for _ in range(_ROUNDS):

@@ -6,22 +6,19 @@ import contextlib
 import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from pathlib import Path
+from typing import Any
 
 from viseme.engine.backend import Backend, Tensor
 from viseme.engine.choice_cache import ChoiceCache, Key
-from viseme.engine.features import GUESTS_MIN, FeatureOptions, FeatureShelf
-from viseme.engine.guests import Guests
+from viseme.engine.features import FeatureOptions
 from viseme.engine.model import ModelInfo
 from viseme.engine.parts import FORMAT, Parts, parts_of
 from viseme.engine.samples import sample_inputs
+from viseme.engine.split import Target
 from viseme.engine.split_backend import SplitBackend, is_worth_splitting
 from viseme.errors import BackendError, VisemeError
 
 __all__ = ["Splitting"]
-
-OpenPart = Callable[[Path, Mapping[str, tuple[int, ...]]], Backend]
-"""Opens a half's file, with the shapes of its inputs by name."""
 
 _SAMPLES = 2
 _HALVES, _WHOLE = "halves", "whole"
@@ -36,8 +33,9 @@ class Splitting:
         key: all that a choice rests on, the network's content and the back end among it.
         open_whole: opens the network as it is.
         open_exact: opens it in float32.
-        open_part: opens a half of it in the same back end.
-        prepared: whether ONNX Runtime prepares halves for it when they are written.
+        open_halves: opens both halves of it in the same back end, given what tells all that the
+            features depend on; gives None where these cannot be kept.
+        target: what halves are written for.
         run: gives the picture that a back end makes of a sample.
     """
 
@@ -49,8 +47,8 @@ class Splitting:
         *,
         open_whole: Callable[[], Backend],
         open_exact: Callable[[], Backend],
-        open_part: OpenPart,
-        prepared: bool,
+        open_halves: Callable[[Parts, str], SplitBackend[Any] | None],
+        target: Target,
         run: Callable[[Backend, Mapping[str, Tensor]], Tensor],
     ) -> None:
         self._info = info
@@ -59,8 +57,8 @@ class Splitting:
         self._key = {**key, "question": "split", "halves": FORMAT}
         self._open_whole = open_whole
         self._open_exact = open_exact
-        self._open_part = open_part
-        self._prepared = prepared
+        self._open_halves = open_halves
+        self._target = target
         self._run = run
         self._cache = ChoiceCache(options.folder)
 
@@ -105,49 +103,14 @@ class Splitting:
         if self._info.batch is not None:
             return None
         with contextlib.suppress(VisemeError):
-            return parts_of(
-                self._info, str(self._key["model"]), self._options, prepared=self._prepared
-            )
+            return parts_of(self._info, str(self._key["model"]), self._options, self._target)
         return None
 
     def _key_of(self, parts: Parts) -> Key:
         return {**self._key, "again": len(parts.again)} if parts.again else self._key
 
-    def _halves(self, parts: Parts) -> SplitBackend | None:
+    def _halves(self, parts: Parts) -> SplitBackend[Any] | None:
         """Open both halves; None where they cannot be had, or features not be kept."""
-        info, opened = self._info, contextlib.ExitStack()
-        with opened, contextlib.suppress(VisemeError):
-            given: dict[str, tuple[int, ...]] = {
-                info.visual_name: (1, *info.visual_shape),
-                info.audio_name: (1, *info.audio_shape),
-            }
-            seeing = self._open_part(parts.seeing, {info.visual_name: given[info.visual_name]})
-            opened.callback(seeing.close)
-            made = parts.shapes_of_one() or self._shapes_made(parts, seeing)
-            if not parts.sees_again:
-                del given[info.visual_name]
-            speaking = self._open_part(parts.speaking, {**given, **made})
-            opened.callback(speaking.close)
-            options, shapes = self._options, list(made.values())
-            shelf = FeatureShelf(options, json.dumps(self._key_of(parts)), shapes)
-            guests = Guests(options, shapes)
-            places = guests.open()
-            is_kept = shelf.open() if options.faces else places >= GUESTS_MIN
-            if is_kept and speaking.name == seeing.name:
-                opened.pop_all()
-                return SplitBackend(
-                    info,
-                    seeing,
-                    speaking,
-                    features=list(made),
-                    sees_again=parts.sees_again,
-                    shelf=shelf,
-                    guests=guests,
-                )
+        with contextlib.suppress(VisemeError):
+            return self._open_halves(parts, json.dumps(self._key_of(parts)))
         return None
-
-    def _shapes_made(self, parts: Parts, seeing: Backend) -> dict[str, tuple[int, ...]]:
-        """See a face, to find the shapes of its features where the network leaves some open."""
-        (sample,) = sample_inputs(self._info, 1)
-        made = seeing.run({self._info.visual_name: sample[self._info.visual_name]})
-        return {spec.name: array.shape for spec, array in zip(parts.features, made, strict=True)}

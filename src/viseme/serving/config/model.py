@@ -120,7 +120,7 @@ class EngineConfig(_Section):
         default=DEFAULT_FEATURE_BYTES,
         description="Disk, in the user's cache, for what a network makes of faces before any "
         "sound, so that it need not be made again: of its avatars' first, then of those that "
-        "clients send more than once. 0 keeps nothing.",
+        "clients send more than once. On a GPU as much of its memory. 0 keeps nothing.",
     )
 
 
