@@ -8,19 +8,18 @@ import cv2
 import numpy as np
 import pytest
 import soundfile
-from numpy.typing import NDArray
 
 pytest.importorskip("torch", reason="the studio is not installed")
 
+from support.drawn import small_corpus, small_source
 from viseme.audio import mel_spectrogram, read
 from viseme.avatar import FAMILY_328, Box
 from viseme.errors import InputError
 from viseme.studio.batches import Batch, BatchShape, clip_patches, visual_planes
 from viseme.studio.drawn import DrawnSource
-from viseme.studio.mouth import POSE_CHANNELS, MouthPose
+from viseme.studio.mouth import POSE_CHANNELS
 from viseme.studio.recorded import RecordedSource, landmark_box, read_landmarks
-from viseme.studio.speech import PHONES, Corpus, Phone, Utterance
-from viseme.studio.speech.store import write_corpus
+from viseme.studio.speech import PHONES, Corpus
 
 SHAPE = BatchShape(clips=3, frames=6, pictures=2)
 DRAWN_TWICE = """
@@ -28,7 +27,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
-from test_studio_sources import small_corpus, small_source
+from support.drawn import small_corpus, small_source
 from viseme.engine.machine import available_cores
 from viseme.studio.batches import BatchShape
 
@@ -41,29 +40,6 @@ source.draw_beforehand(folder / "elsewhere", 200, shape, told.append, available_
 assert told == [50, 100, 150, 200], told
 """
 """A program of its own, since it forks."""
-
-
-class Gauge:
-    """A drawing whose whole crop has the grey level of the mouth's opening."""
-
-    def crop(self, index: int, pose: MouthPose) -> NDArray[np.uint8]:
-        return np.full((328, 328, 3), round(255 * pose.open), np.uint8)
-
-    def mouth_box(self, index: int) -> tuple[int, int, int, int]:
-        return (100, 120, 200, 220)
-
-
-def small_corpus(folder: Path) -> Corpus:
-    rng = np.random.default_rng(0)
-    samples = (rng.standard_normal(5 * 16_000) * 0.1).astype(np.float32)
-    phones = tuple(Phone(s, float(i), i + 1.0) for i, s in enumerate(["pau", "aa", "m", "iy", "s"]))
-    said = Utterance(samples, phones, "tests/noise", "ah em ee s")
-    return write_corpus(folder, "recipe", iter([said]))
-
-
-def small_source(corpus: Corpus) -> DrawnSource:
-    references = np.stack([np.full((328, 328, 3), i, np.uint8) for i in range(10)])
-    return DrawnSource(Gauge(), references, corpus, seed=4)
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +141,7 @@ def test_drawing_beforehand_goes_on_where_it_was(drawn: DrawnSource, tmp_path: P
 
 
 def test_pictures_are_the_same_whoever_draws_them(tmp_path: Path) -> None:
-    script = (sys.executable, "-c", DRAWN_TWICE, str(Path(__file__).parent), str(tmp_path))
+    script = (sys.executable, "-c", DRAWN_TWICE, str(Path(__file__).parents[1]), str(tmp_path))
     subprocess.run(script, check=True, timeout=150)
     here = sorted((tmp_path / "here").iterdir())
     assert len(here) == 4

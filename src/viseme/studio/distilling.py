@@ -37,7 +37,14 @@ from viseme.studio.networks import Area, GeneratorConfig, NetworkConfig
 from viseme.studio.training import Phase, Trainer, TrainingOptions
 from viseme.video.target import output_errors
 
-__all__ = ["DistillOptions", "Distilled", "TaughtSource", "distill", "drawn_area"]
+__all__ = [
+    "DistillOptions",
+    "Distilled",
+    "TaughtSource",
+    "distill",
+    "drawn_area",
+    "small_generator",
+]
 
 LADDER: Final = (48, 80, 128, 256)
 WINDOW_RANK: Final = 64
@@ -211,22 +218,26 @@ def distill(
     return result
 
 
-def training_options(area: Area, options: DistillOptions) -> TrainingOptions:
-    """Return the recipe of a network that draws an area of the crop."""
-    whole = area == ((0, FAMILY_328.inner), (0, FAMILY_328.inner))
-    generator = GeneratorConfig(
+def small_generator(drawn: Area | None) -> GeneratorConfig:
+    """Return what is taught: the built-in avatar's shape, whatever the poses are."""
+    return GeneratorConfig(
         ladder=LADDER,
         fold=4,
         up_expand=1,
         whole_window=True,
         window_rank=WINDOW_RANK,
         gate=True,
-        drawn=None if whole else area,
+        drawn=drawn,
     )
+
+
+def training_options(area: Area, options: DistillOptions) -> TrainingOptions:
+    """Return the recipe of a network that draws an area of the crop."""
+    whole = area == ((0, FAMILY_328.inner), (0, FAMILY_328.inner))
     shape = BatchShape(clips=PICTURES, frames=1, pictures=1)
     finer = round(FINER_SHARE * options.steps)
     return TrainingOptions(
-        network=NetworkConfig(generator),
+        network=NetworkConfig(small_generator(None if whole else area)),
         phases=(
             Phase("as shown", options.steps - finer, shape, (1.5e-3, 4e-4)),
             Phase("as in use", finer, shape, (8e-4, 1e-5), norms_rest=True),

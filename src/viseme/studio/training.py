@@ -62,7 +62,8 @@ class Phase:
 class TrainingOptions:
     """The recipe; with the seed it determines the weights up to the machine's rounding.
 
-    That is bfloat16's where there are instructions for it, and float32's elsewhere.
+    That is bfloat16's, unless it is not wanted or there are no instructions for it, and float32's
+    then.
     """
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -80,6 +81,8 @@ class TrainingOptions:
     workers: int = 1
     """Processes that make batches; 0 makes them in the training process."""
     device: str = "cpu"
+    bfloat16: bool = True
+    """Whether to compute in it, where there are instructions for it."""
 
     def __post_init__(self) -> None:
         """Refuse phases that would teach the hearing what was not said."""
@@ -107,7 +110,7 @@ class TrainingOptions:
     def as_recipe(self) -> dict[str, Any]:
         """Return what determines the weights, as plain values for a manifest."""
         recipe = asdict(self)
-        for name in ("checkpoint_every", "workers", "device"):
+        for name in ("checkpoint_every", "workers", "device", "bfloat16"):
             del recipe[name]
         return recipe
 
@@ -239,7 +242,7 @@ class Trainer:
         phase = self.options.phase_at(self.step)[0]
         from_poses = phase.hearing_rests and self.options.network.generator.posed
         if from_poses or batch["windows"].numel():
-            return self._drawing_losses(batch)
+            return self._drawing_losses(batch, phase)
         visual = batch["visual"].float().div(255).contiguous(memory_format=self.layout)
         with self._precision():
             drawn = self.net(batch["patches"], batch["valid"], batch["picks"], visual)
@@ -254,27 +257,31 @@ class Trainer:
             losses["picture"] = picture_loss(drawn.pictures.float(), target, batch["mouth"])
         return losses
 
-    def _drawing_losses(self, batch: Tensors) -> Tensors:
+    def _drawing_losses(self, batch: Tensors, phase: Phase) -> Tensors:
         """Draw from true poses or given windows, and compare no more than what is drawn."""
-        generator = self.net.generator
+        generator, windows, shown = self.net.generator, batch["windows"], batch["shown"]
+        losses = {}
+        with self._precision():
+            heard = generator.audio(windows) if windows.numel() else shown
+            if windows.numel() and shown.numel() and not phase.hearing_rests:
+                losses["pose"] = pose_loss(self.net.pose_head(heard).float(), shown)
+        if not batch["visual"].numel():
+            return losses
         rows, columns = generator.config.area
         visual = batch["visual"][..., rows, columns].float().div(255)
         visual = visual.contiguous(memory_format=self.layout)
         target = batch["target"][..., rows, columns].float().div(255)
         with self._precision():
-            windows = batch["windows"]
-            heard = generator.audio(windows) if windows.numel() else batch["shown"]
             pictures, gate = generator.draw(visual, heard)
         mouth = batch["mouth"][..., rows, columns]
-        losses = {"picture": picture_loss(pictures.float(), target, mouth)}
+        losses["picture"] = picture_loss(pictures.float(), target, mouth)
         if gate is not None:
             losses["kept"] = kept_loss(gate.float(), visual[:, :3], target)
         return losses
 
     def _precision(self) -> torch.autocast:
-        return torch.autocast(
-            self.device.type, dtype=torch.bfloat16, enabled=_has_bfloat16(self.device)
-        )
+        able = self.options.bfloat16 and _has_bfloat16(self.device)
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=able)
 
     def _teach(self, phase: Phase) -> None:
         """Set to learn what a phase says.
