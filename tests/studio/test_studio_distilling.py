@@ -140,7 +140,7 @@ def test_what_cannot_be_learned_from(teacher_avatar: Avatar, tmp_path: Path) -> 
     with pytest.raises(InputError, match="too little speech to learn from, 19 of 20 pieces; give"):
         distill(teacher_avatar, tmp_path / "new", speeches=speeches(19), work=tmp_path / "few")
     idle = identity_generator(tmp_path / "idle.onnx")
-    with pytest.raises(InputError, match="leaves faces as they are; there is nothing to learn"):
+    with pytest.raises(InputError, match="whatever it hears; there is nothing to learn"):
         distill(
             teacher_avatar,
             tmp_path / "new",
@@ -202,12 +202,27 @@ def test_lessons_are_the_teachers_own_and_the_same_each_time(
     assert batch.windows.shape == (3, *WINDOW_SHAPE)
 
 
+def test_what_is_drawn_the_same_whatever_is_heard_is_left_as_it_is(
+    teacher_avatar: Avatar, tmp_path: Path
+) -> None:
+    faces = Faces.of(teacher_avatar)
+    dim = lamp_in_a_face(tmp_path / "dim.onnx", LIT, rest=0.8)
+    with (
+        Inferencer(dim, backend="onnxruntime") as network,
+        AudioEncoder(teacher_avatar.audio_encoder) as encode,
+    ):
+        movement = Teacher(network, encode, faces).movement(speeches(), seed=1)
+    assert drawn_area(movement) == DRAWN
+    assert movement[160, 160] > 20
+    assert movement[50, 160] < 0.001
+
+
 def test_the_area_that_is_drawn() -> None:
-    change = np.zeros((320, 320), np.float32)
-    change[40, 80] = change[191, 127] = 3
-    change[319, 0] = 1.9
-    assert drawn_area(change) == ((32, 192), (64, 128))
-    with pytest.raises(InputError, match="leaves faces as they are"):
+    movement = np.zeros((320, 320), np.float32)
+    movement[40, 80] = movement[191, 127] = 3
+    movement[319, 0] = 1.9
+    assert drawn_area(movement) == ((32, 192), (64, 128))
+    with pytest.raises(InputError, match="draws the same whatever it hears"):
         drawn_area(np.ones((320, 320), np.float32))
 
 

@@ -117,11 +117,12 @@ def lamp(path: Path, size: int = 320, level: float = 1.5) -> Path:
 
 
 def lamp_in_a_face(
-    path: Path, lit: tuple[tuple[int, int], tuple[int, int]], size: int = 320
+    path: Path, lit: tuple[tuple[int, int], tuple[int, int]], size: int = 320, rest: float = 1
 ) -> Path:
     """Write a generator that paints a part of the face, the brighter the louder it is.
 
-    It hears what :func:`lamp` does. ``lit`` is rows and columns of the part.
+    It hears what :func:`lamp` does. ``lit`` is rows and columns of the part; all beside it is the
+    face times ``rest``.
     """
     own = 8 * 512
     (top, bottom), (left, right) = lit
@@ -137,7 +138,7 @@ def lamp_in_a_face(
         "one": np.array(1, np.float32),
         "pixel": np.array([0, 1, 1, 1], np.int64),
         "part": part,
-        "rest": 1 - part,
+        "rest": np.float32(rest) * (1 - part),
         **_slice_bounds(3),
     }
     nodes = [

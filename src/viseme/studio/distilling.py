@@ -53,8 +53,8 @@ TESTED: Final = 100
 """Lessons that say where the teacher draws and are not learned from, of speech that is not heard in
 any that is."""
 TESTED_EVERY: Final = 10
-CHANGED: Final = 2.0
-"""Steps of 8 bits, the mean of three channels: what changes by less is left as it is."""
+MOVED: Final = 2.0
+"""Steps of 8 bits: what the sound moves by less is left as it is."""
 TIMED: Final = 20
 FINER_SHARE: Final = 0.35
 """Of the steps that go by the norms' statistics in use."""
@@ -190,8 +190,8 @@ def distill(
         tested = teacher.lessons(
             work / "tested", speeches[::TESTED_EVERY], TESTED, seed=options.seed + 1
         )
-        change = _change(tested)
-        area = drawn_area(change)  # before the many lessons, for there may be nothing to learn
+        movement = teacher.movement(learned, seed=options.seed)
+        area = drawn_area(movement)  # before the many lessons, for there may be nothing to learn
         taught = teacher.lessons(
             work / "taught",
             learned,
@@ -201,7 +201,7 @@ def distill(
         )
         teacher_ms = _ms_a_frame(network, faces, tested)
     recipe = training_options(area, options)
-    source = TaughtSource(taught, avatar.geometry, _mouth(change), seed=options.seed)
+    source = TaughtSource(taught, avatar.geometry, _mouth(movement), seed=options.seed)
     on_progress("Training.")
     net = Trainer(source, work / "training", recipe).run()
     generator = work / "generator.onnx"
@@ -249,36 +249,30 @@ def training_options(area: Area, options: DistillOptions) -> TrainingOptions:
     )
 
 
-def drawn_area(change: NDArray[np.float32]) -> Area:
-    """Return the rows and columns in which a teacher draws, to tenths of the crop.
+def drawn_area(movement: NDArray[np.float32]) -> Area:
+    """Return the rows and columns in which a teacher follows the sound, to tenths of the crop.
 
     Args:
-        change: float32 ``[S, S]``, by how many steps of 8 bits it changes a pixel at most.
+        movement: float32 ``[S, S]``, as `Teacher.movement` gives it.
 
     Raises:
-        InputError: it draws nothing.
+        InputError: it follows it nowhere.
     """
-    place = len(change) // 10
-    places = change.reshape(10, place, 10, place).max(axis=(1, 3)) > CHANGED
+    place = len(movement) // 10
+    places = movement.reshape(10, place, 10, place).max(axis=(1, 3)) > MOVED
     rows, columns = (np.flatnonzero(places.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
-        raise InputError("The network leaves faces as they are; there is nothing to learn from it.")
+        raise InputError(
+            "The network draws the same whatever it hears; there is nothing to learn from it."
+        )
     spans = ((int(some[0]) * place, (int(some[-1]) + 1) * place) for some in (rows, columns))
     top, left = spans
     return top, left
 
 
-def _change(lessons: Sequence[Lesson]) -> NDArray[np.float32]:
-    """Return by how much a teacher changes a pixel at most, its channels' mean: ``[S, S]``."""
-    change = np.zeros(lessons[0].face.shape[1:], np.float32)
-    for face, _, picture in lessons:
-        np.maximum(change, np.abs(picture.astype(np.float32) - face).mean(axis=0), out=change)
-    return cv2.blur(change, (3, 3)).astype(np.float32)  # single pixels are a matter of rounding
-
-
-def _mouth(change: NDArray[np.float32]) -> NDArray[np.float32]:
+def _mouth(movement: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return what counts most, 0..1: where there is most to draw."""
-    blurred = cv2.blur(change, (17, 17))
+    blurred = cv2.blur(movement, (17, 17))
     return np.asarray(blurred / blurred.max(), np.float32)
 
 

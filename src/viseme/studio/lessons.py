@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, overload
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +26,9 @@ __all__ = ["Faces", "Lesson", "Lessons", "Teacher"]
 
 WINDOWS_OF_A_SPEECH: Final = 5
 """How many a speech gives that has been heard for them."""
+FACES_MOVED: Final = 12
+WINDOWS_OF_A_FACE: Final = 8
+"""As many of these are looked at to find out where pictures follow the sound."""
 FACES_MAX: Final = 300
 """Of an avatar's frames, that are learned from; 92 MB at 320 x 320."""
 
@@ -133,6 +137,35 @@ class Teacher:
             return self._make(speeches, np.random.default_rng([seed, number]), size)
 
         return Lessons(make_records(folder, "lessons", count, make, on_progress), self._faces)
+
+    def movement(self, speeches: Sequence[Samples], *, seed: int) -> NDArray[np.float32]:
+        """Find out where the pictures follow the sound.
+
+        A network redraws all of a face, and none of it to the bit. What it makes the same
+        whatever it hears is no part of speaking.
+
+        Args:
+            speeches: pieces of speech, 16 kHz mono.
+            seed: decides what is heard.
+
+        Returns:
+            float32 ``[S, S]``: by how many steps of 8 bits a pixel moves, root mean square of what
+            some windows make of one face, the mean of its channels, of some faces the most.
+        """
+        rng = np.random.default_rng(seed)
+        size = self._faces.geometry.inner
+        most = np.zeros((size, size), np.float32)
+        count = len(self._faces.crops)
+        for face in np.linspace(0, count - 1, min(count, FACES_MOVED)).round().astype(np.int_):
+            heard = np.stack([self._window(speeches, rng) for _ in range(WINDOWS_OF_A_FACE)])
+            visual = self._faces.visual(np.full(len(heard), face))
+            drawn = np.clip(self._network.infer_batch(visual, heard) * np.float32(255), 0, 255)
+            np.maximum(most, drawn.std(axis=0).mean(axis=0), out=most)
+        return np.asarray(cv2.blur(most, (3, 3)), np.float32)  # single pixels are rounding
+
+    def _window(self, speeches: Sequence[Samples], rng: np.random.Generator) -> NDArray[np.float32]:
+        heard = self._windows(speeches[int(rng.integers(len(speeches)))])
+        return np.asarray(heard[int(rng.integers(len(heard)))], np.float32)
 
     def _make(
         self, speeches: Sequence[Samples], rng: np.random.Generator, count: int
