@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from onnx import helper
 
-from support.probes import noisy_generator
+from support.probes import AUDIO_SHAPES, noisy_generator, write_network
 from viseme.bench.full_size import write_full_size
 from viseme.engine import (
     BY_CONTENT,
@@ -34,7 +35,7 @@ from viseme.engine.device_halves import (
     open_on_device,
 )
 from viseme.engine.features import GUESTS_MIN
-from viseme.engine.onnx_runtime import OnnxRuntimeBackend, open_session
+from viseme.engine.onnx_runtime import OnnxRuntimeBackend, new_value, open_session
 from viseme.engine.parts import parts_of
 from viseme.engine.row_inputs import taken_by_rows
 from viseme.engine.split import Target, split_at_sound
@@ -92,8 +93,11 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         return open_session(model, target="onnxruntime")[0], target
 
     monkeypatch.setattr("viseme.engine.bound.open_session", open_as_if)
-    for module in ("onnx_runtime", "device_halves"):
-        monkeypatch.setattr(f"viseme.engine.{module}.memory_of", lambda _: "cpu")
+    for module in ("bound", "device_halves"):
+        monkeypatch.setattr(
+            f"viseme.engine.{module}.new_value",
+            lambda shape, dtype, _: new_value(shape, dtype, "cpu"),
+        )
     monkeypatch.setattr("viseme.engine.backends.available_targets", lambda: ("tensorrt", "cuda"))
 
 
@@ -143,6 +147,31 @@ def test_a_frame_has_the_same_bits_in_any_company(
     for row in range(len(faces)):
         (alone,) = split.run(rows_of(inputs, row), names_of(faces[row : row + 1]))
         np.testing.assert_array_equal(alone[0], named[row])
+    split.close()
+
+
+def test_a_half_that_looks_at_the_picture_again_is_given_it(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("ReduceMean", ["audio"], ["heard"], axes=[1, 2, 3]),
+        helper.make_node("Slice", ["input", "start", "stop", "axis"], ["face"]),
+        helper.make_node("Sigmoid", ["face"], ["seen"]),
+        helper.make_node("Mul", ["seen", "heard"], ["spoken"]),
+        helper.make_node("Add", ["spoken", "face"], ["output"]),
+    ]
+    path = write_network(
+        tmp_path / "m.onnx",
+        nodes,
+        {"start": np.array([0]), "stop": np.array([3]), "axis": np.array([1])},
+        inputs={"input": ("batch", 6, 160, 160), "audio": ("batch", *AUDIO_SHAPES[160])},
+        outputs={"output": ("batch", 3, 160, 160)},
+    )
+    split = opened(read_model(path), tmp_path)
+    assert split is not None
+    inputs = inputs_of(1, 2, 3, 2)
+    (expected,) = OnnxRuntimeBackend(path).run(inputs)
+    for _ in range(2):
+        (pictures,) = split.run(inputs, names_of([1, 2, 3, 2]))
+        assert float(np.abs(pictures - expected).max()) < DEVIATION_MAX
     split.close()
 
 

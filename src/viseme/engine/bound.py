@@ -28,7 +28,7 @@ from viseme.engine.onnx_runtime import device_of, new_value, open_session, trans
 from viseme.engine.row_inputs import of_row, taken_by_rows
 from viseme.errors import BackendError
 
-__all__ = ["BoundBackend", "BoundOptions", "Values"]
+__all__ = ["BoundBackend", "BoundOptions", "Values", "output_shapes"]
 
 Values: TypeAlias = tuple[Any, ...]
 """Tensors in the memory of a device, as ONNX Runtime has them."""
@@ -98,7 +98,7 @@ class BoundBackend(Backend):
         """Frames in a run, filled up where there are fewer."""
         self._inputs = {name: (rows, *shape[1:]) for name, shape in shapes.items()}
         self._brought = tuple(brought or ())
-        self._outputs = _output_shapes(session, self._inputs, brought or {}, rows)
+        self._outputs = output_shapes(session, self._inputs, brought or {}, rows)
         self._session: Any = session
         self._idle: LifoQueue[_Lane] = LifoQueue()
         self._may_be_made = threading.Semaphore(LANES_MAX)
@@ -214,13 +214,23 @@ def _values_on(device: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, 
     return {}
 
 
-def _output_shapes(
+def output_shapes(
     session: Any,
     inputs: Mapping[str, tuple[int, ...]],
     brought: Mapping[str, tuple[int, ...]],
     rows: int,
 ) -> dict[str, tuple[int, ...]]:
-    """Learn the shapes of the outputs, which a file may leave open, by running the network."""
+    """Learn the shapes of the outputs, which a file may leave open, by running the network.
+
+    Args:
+        session: of ONNX Runtime.
+        inputs: the shapes of its inputs by name.
+        brought: those of a row of further ones, as of a `BoundBackend`.
+        rows: how many of these there are.
+
+    Raises:
+        BackendError: the network does not run.
+    """
     zeros: dict[str, Any] = {name: np.zeros(shape, np.float32) for name, shape in inputs.items()}
     for name, shape in brought.items():
         zeros.update({of_row(name, row): np.zeros(shape, np.float16) for row in range(rows)})

@@ -17,13 +17,12 @@ from typing import Any
 import numpy as np
 
 from viseme.engine.backend import Tensor
-from viseme.engine.bound import BoundBackend, BoundOptions, Values
+from viseme.engine.bound import BoundBackend, BoundOptions, Values, output_shapes
 from viseme.engine.features import GUESTS_MIN, FeatureOptions, bytes_of_one
 from viseme.engine.guests import PLACES_MAX, Guests
 from viseme.engine.model import ModelInfo
-from viseme.engine.onnx_runtime import device_of, memory_of, new_value, translated
+from viseme.engine.onnx_runtime import device_of, new_value, translated
 from viseme.engine.parts import Parts
-from viseme.engine.samples import sample_inputs
 from viseme.engine.split_backend import Halves, SplitBackend
 from viseme.errors import BackendError
 
@@ -34,20 +33,21 @@ class Seeing:
     """The first half: from a face to features that stay on the device. For any thread.
 
     Args:
-        model: its ONNX file.
-        visual_name: that of its input.
+        info: the whole network.
+        model: the half's ONNX file.
         how: it runs.
 
     Raises:
         ModelError, BackendError: as of a `BoundBackend`.
     """
 
-    def __init__(self, model: Path, visual_name: str, how: BoundOptions) -> None:
+    def __init__(self, info: ModelInfo, model: Path, how: BoundOptions) -> None:
         session, self.name = how.open(how.content_of(model))
         """Where it runs; of the name of its back end all but the precision."""
-        self._visual_name = visual_name
-        self._memory = memory_of(device_of(self.name))
-        self._features = [one.name for one in session.get_outputs()]
+        self.shapes = output_shapes(session, {info.visual_name: (1, *info.visual_shape)}, {}, 1)
+        """Of one face's features, by name."""
+        self._visual_name = info.visual_name
+        self._device = device_of(self.name)
         self._session: Any = session
 
     def see(self, visual: Tensor) -> Values:
@@ -59,13 +59,14 @@ class Seeing:
         session = self._session
         if session is None:
             raise BackendError(f"The back end {self.name!r} is closed; open another.")
+        made = {n: new_value(shape, np.float16, self._device) for n, shape in self.shapes.items()}
         with translated("ONNX Runtime failed to run the network", BackendError):
             binding = session.io_binding()
             binding.bind_cpu_input(self._visual_name, np.ascontiguousarray(visual))
-            for name in self._features:
-                binding.bind_output(name, self._memory)
+            for name, value in made.items():
+                binding.bind_ortvalue_output(name, value)
             session.run_with_iobinding(binding)
-            return tuple(binding.get_outputs())
+        return tuple(made.values())
 
     def close(self) -> None:
         """Let go of the session; calls under way hold it until they end."""
@@ -173,32 +174,20 @@ def open_on_device(
     Raises:
         BackendError, ModelError: a half cannot be opened.
     """
-    (sample,) = sample_inputs(info, 1)
+    taken = {info.audio_name: (1, *info.audio_shape)}
+    if parts.sees_again:
+        taken[info.visual_name] = (1, *info.visual_shape)
     with contextlib.ExitStack() as opened:
-        seeing = Seeing(parts.seeing, info.visual_name, how)
+        seeing = Seeing(info, parts.seeing, how)
         opened.callback(seeing.close)
-        made = seeing.see(sample[info.visual_name])
-        shapes = {
-            spec.name: tuple(value.shape())
-            for spec, value in zip(parts.features, made, strict=True)
-        }
-        taken = {info.audio_name: (1, *info.audio_shape)}
-        if parts.sees_again:
-            taken[info.visual_name] = (1, *info.visual_shape)
-        speaking = BoundBackend(
-            parts.speaking,
-            shapes=taken,
-            how=how,
-            brought=shapes,
-        )
+        speaking = BoundBackend(parts.speaking, shapes=taken, how=how, brought=seeing.shapes)
         opened.callback(speaking.close)
-        item_bytes = bytes_of_one(list(shapes.values()))
-        guests = min(options.guests_beside(item_bytes, 2 * options.budget_bytes), PLACES_MAX)
-        count = options.faces + guests
-        is_room = guests >= GUESTS_MIN or options.faces > 0
-        if not is_room or not _has_memory(count * item_bytes, speaking.device):
-            return None
         if speaking.name.removesuffix("-fp16") != seeing.name:
+            return None
+        item_bytes = bytes_of_one(list(seeing.shapes.values()))
+        guests = min(options.guests_beside(item_bytes, 2 * options.budget_bytes), PLACES_MAX)
+        is_room = options.faces > 0 or guests >= GUESTS_MIN
+        if not is_room or not _reserve(item_bytes * (options.faces + guests), speaking.device):
             return None
         opened.pop_all()
     halves = DeviceHalves(info, seeing, speaking, sees_again=parts.sees_again)
@@ -210,8 +199,11 @@ def open_on_device(
     )
 
 
-def _has_memory(count_bytes: int, device: str) -> bool:
-    """Find out whether there is as much, by taking it for a moment."""
+def _reserve(count_bytes: int, device: str) -> bool:
+    """Find out whether a device has as much memory, by taking it.
+
+    What is let go of at once ONNX Runtime holds for the values that it is asked for later.
+    """
     with contextlib.suppress(BackendError):
         new_value((count_bytes,), np.uint8, device)
         return True

@@ -25,7 +25,6 @@ __all__ = [
     "available_targets",
     "device_of",
     "library_errors",
-    "memory_of",
     "new_value",
     "open_session",
     "read_signature",
@@ -206,11 +205,6 @@ def device_of(target: str) -> str:
     return "cpu" if target == "onnxruntime" else "gpu"
 
 
-def memory_of(device: str) -> str:
-    """Name the memory of ``"cpu"`` or ``"gpu"`` as ONNX Runtime does."""
-    return "cuda" if device == "gpu" else "cpu"
-
-
 def new_value(shape: tuple[int, ...], dtype: Any, device: str) -> Any:
     """Take memory for a tensor on ``"cpu"`` or ``"gpu"``, in a value that a session can be given.
 
@@ -218,8 +212,8 @@ def new_value(shape: tuple[int, ...], dtype: Any, device: str) -> Any:
         BackendError: if there is not as much.
     """
     with translated("ONNX Runtime has no memory for the network's tensors", BackendError):
-        make = _library().OrtValue.ortvalue_from_shape_and_type
-        return make(list(shape), dtype, memory_of(device), 0)
+        place = "cuda" if device == "gpu" else "cpu"
+        return _library().OrtValue.ortvalue_from_shape_and_type(list(shape), dtype, place, 0)
 
 
 def value_over(array: Any) -> Any:
