@@ -87,6 +87,13 @@ def test_other_convolutions_stay(kernel: int, stride: int) -> None:
     assert kinds(model) == kinds(network(kernel, stride))
 
 
+def test_large_maps_stay_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("viseme.studio.surgery.LARGEST_APART", 7)
+    model = network()
+    convolve_apart(model)
+    assert kinds(model) == kinds(network())
+
+
 def test_slices_along_different_axes_are_one() -> None:
     expected, model = run(network()), network()
     merge_slices(model)

@@ -10,10 +10,16 @@ __all__ = ["InvertedResidual", "conv", "double"]
 
 
 def conv(
-    inputs: int, outputs: int, kernel: int = 3, stride: int | tuple[int, int] = 1, groups: int = 1
+    inputs: int,
+    outputs: int,
+    kernel: int = 3,
+    stride: int | tuple[int, int] = 1,
+    groups: int = 1,
+    padding: int | None = None,
 ) -> list[nn.Module]:
     """Return a convolution that keeps the scale (over the stride), and its batch norm."""
-    padding = kernel // 2
+    if padding is None:
+        padding = kernel // 2
     return [
         nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False),
         nn.BatchNorm2d(outputs),

@@ -44,16 +44,22 @@ class AudioBranch(nn.Module):
         super().__init__()
         middle, top = ladder[-2], ladder[-1]
         self.body = nn.Sequential(
-            *conv(shape[0], middle),
+            InvertedResidual(shape[0], top // 8),
+            InvertedResidual(top // 8, top // 4),
+            *conv(top // 4, middle),
             nn.ReLU(inplace=True),
-            *conv(middle, top, 3, 2),
+            InvertedResidual(middle, middle),
+            *conv(middle, top, 3, 2, padding=3),
             nn.ReLU(inplace=True),
+            InvertedResidual(top, top),
             InvertedResidual(top, top),
         )
 
     def forward(self, window: Tensor) -> Tensor:
         """Read windows."""
-        heard = self.body(window)
+        heard = cast(Tensor, self.body(window))
+        if heard.shape[2:] == (10, 10):
+            return heard
         return functional.interpolate(heard, size=(10, 10), mode="bilinear", align_corners=True)
 
 

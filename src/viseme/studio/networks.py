@@ -2,10 +2,10 @@
 
 The generator is the U-Net of the SyncTalk_2D family: inverted-residual blocks, an audio branch
 fused at the bottleneck, a skip at every scale. Its channel ladder is a parameter, and so is the
-scale at which it works: with ``fold`` 1 it sees the crop pixel by pixel as the family does, with
-``fold`` 4 it folds blocks of 4 x 4 pixels into channels, works at 80 x 80 and ends in a pixel
-shuffle, so that no feature map is as large as the picture; on a processor it is the memory of
-those maps that costs.
+scale at which it works. With ``fold`` 1 it is the family's, layer by layer, and sees the crop pixel
+by pixel. With ``fold`` 4 it folds blocks of 4 x 4 pixels into channels, works at 80 x 80 and ends
+in a pixel shuffle, so that no feature map is as large as the picture; on a processor it is the
+memory of those maps that costs.
 
 The project's own choices leave the tensors as they are. With ``gate`` the last layer gives a fourth
 channel that says where to keep the reference's own pixels; with ``drawn`` no more of the crop is
@@ -47,8 +47,8 @@ __all__ = [
     "closed_lips",
 ]
 
-FULL_LADDER = (32, 64, 128, 256, 512)
-MOBILE_LADDER = (16, 32, 64, 128, 256)
+FULL_LADDER = (32, 32, 64, 128, 256, 512)
+MOBILE_LADDER = (16, 16, 32, 64, 128, 256)
 
 OPEN = POSE_CHANNELS.index("open")
 AJAR = 0.05
@@ -161,8 +161,25 @@ def folding(inputs: int, outputs: int, fold: int) -> nn.Conv2d:
     A strided convolution is space-to-depth and a dense layer in one, without the transposition
     that runtimes make of a space-to-depth of its own.
     """
-    kernel = 3 if fold == 1 else 2 * fold
+    kernel = 2 * fold
     return nn.Conv2d(inputs, outputs, kernel, fold, (kernel - fold + 1) // 2, bias=False)
+
+
+def _stem(channels: int, fold: int) -> nn.Module:
+    """Return what first looks at the crop."""
+    if fold == 1:
+        return InvertedResidual(6, channels)
+    return nn.Sequential(
+        folding(6, channels, fold),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(inplace=True),
+        InvertedResidual(channels, channels),
+    )
+
+
+def _fusion(top: int, fused: int) -> nn.Sequential:
+    """Return the family's way from what is seen and what is heard to what is shown."""
+    return nn.Sequential(double(2 * top, top), double(top, fused))
 
 
 class Up(nn.Module):
@@ -226,26 +243,21 @@ class GeneratorNet(nn.Module):
         count = config.downs + 1
         # The coarsest channels repeat where the ladder is shorter than the way down.
         ladder = (*config.ladder, *[config.ladder[-1]] * (count - len(config.ladder)))[:count]
-        self.stem = nn.Sequential(
-            folding(6, ladder[0], config.fold),
-            nn.BatchNorm2d(ladder[0]),
-            nn.ReLU(inplace=True),
-            InvertedResidual(ladder[0], ladder[0]),
-        )
+        self.stem = _stem(ladder[0], config.fold)
         self.downs = nn.ModuleList(double(a, b, stride=2) for a, b in pairwise(ladder))
         self.audio = _audio_branch(config)
         if config.posed:
             self.place = PlacedPose(ladder[-1])
-        fused = config.ladder[-2]
-        self.fuse = double(2 * ladder[-1], fused)
+        fused, is_familys = config.ladder[-2], config.fold == 1
+        self.fuse = _fusion(ladder[-1], fused) if is_familys else double(2 * ladder[-1], fused)
         # On the way up each stage gives the channels of the next finer skip, half of its own.
         skips = ladder[-2::-1]
-        outputs = (*skips[1:], ladder[0])
+        outputs = (*skips[1:], ladder[0] // 2 if is_familys else ladder[0])
         inputs = (fused, *outputs)
         stages = zip(inputs, skips, outputs, strict=False)
         self.ups = nn.ModuleList(Up(*stage, config.up_expand) for stage in stages)
         planes = (4 if config.gate else 3) * config.fold**2
-        self.head = nn.Conv2d(ladder[0], planes, 1)
+        self.head = nn.Conv2d(outputs[-1], planes, 1)
 
     def forward(self, visual: Tensor, audio: Tensor) -> Tensor:
         """Draw the crops ``[B, 3, S, S]``."""

@@ -13,6 +13,8 @@ from onnx import helper, numpy_helper
 __all__ = ["convolve_apart", "merge_slices"]
 
 Node = onnx.NodeProto
+LARGEST_APART = 80
+"""Side of a map. Of larger ones two sums take longer to be written and read than what is saved."""
 
 
 def convolve_apart(model: onnx.ModelProto) -> None:
@@ -20,7 +22,8 @@ def convolve_apart(model: onnx.ModelProto) -> None:
 
     It is as much work. But what a face alone decides is convolved without what is heard then, so
     that the engine does it once for each face (`viseme.engine.split`); and what is the same all
-    over a picture, an Expand, is convolved in one place.
+    over a picture, an Expand, is convolved in one place. Maps larger than `LARGEST_APART` stay as
+    they are.
     """
     graph = model.graph
     weights = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
@@ -52,7 +55,10 @@ def convolve_apart(model: onnx.ModelProto) -> None:
 
     nodes: list[Node] = []
     for node in graph.node:
-        joined = makers.get(node.input[0]) if _is_of_one_pixel(node, weights) else None
+        is_taken_apart = (
+            _is_of_one_pixel(node, weights) and max(shapes[node.input[0]][2:]) <= LARGEST_APART
+        )
+        joined = makers.get(node.input[0]) if is_taken_apart else None
         if joined is None or joined.op_type != "Concat" or _attributes(joined)["axis"] != 1:
             nodes.append(node)
             continue
