@@ -338,7 +338,11 @@ def test_every_back_end_of_a_gpu_keeps_faces_where_that_pays(
             assert isinstance(inferencer.backend, SplitBackend) == is_worth_it
             shown.clear()
             pictures = np.stack(list(inferencer.map(questions)))
-            assert len(shown) == (2 if is_worth_it else 0)
+            # Runs at once may see a face that neither has kept yet.
+            assert set(shown) == ({1, 2} if is_worth_it else set())
+            shown.clear()
+            list(inferencer.map(questions))
+            assert shown == []
         np.testing.assert_allclose(pictures, expected, rtol=0, atol=2 * DEVIATION_MAX)
 
 
