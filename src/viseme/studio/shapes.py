@@ -39,7 +39,7 @@ SHAPES: Final = {
 }
 """The family's two, and the one that `distill` teaches."""
 CORPUS_MINUTES: Final = 30.0
-HEARING_STEPS: Final = 600
+HEARING_STEPS: Final = 1500
 RESTING_SHARE: Final = 0.7
 """Of the steps that draw, those that go by the norms' statistics in use."""
 
@@ -124,14 +124,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m viseme.studio.shapes", description=__doc__)
     parser.add_argument("shape", choices=SHAPES)
     parser.add_argument("out", type=Path, help="folder of the avatar")
-    parser.add_argument("--steps", type=int, default=3000, help="of two pictures")
-    parser.add_argument("--work", type=Path, default=Path(".make/shapes"), help="working folder")
+    parser.add_argument("--steps", type=int, default=6000, help="of two pictures")
+    parser.add_argument("--work", type=Path, help="working folder; one for each shape")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     arguments = parser.parse_args()
     options = shape_options(SHAPES[arguments.shape], arguments.steps)
     options = replace(options, device=arguments.device, bfloat16=arguments.device != "cpu")
     with load_avatar("demo") as avatar:
-        train_shape(avatar, options, arguments.out, arguments.work)
+        work = arguments.work or Path(".make/shapes") / arguments.shape
+        train_shape(avatar, options, arguments.out, work)
     print(f"The avatar is in {arguments.out}.")
 
 
