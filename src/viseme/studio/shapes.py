@@ -101,7 +101,7 @@ def train_shape(avatar: Avatar, options: TrainingOptions, folder: Path, work: Pa
 def shape_options(shape: GeneratorConfig, steps: int) -> TrainingOptions:
     """Return the recipe of a shape; `steps` of two pictures each draw."""
     resting = round(RESTING_SHARE * steps)
-    hearing, drawing = BatchShape(clips=8, frames=16, pictures=0), BatchShape(2, 16, 1)
+    hearing, drawing = BatchShape(clips=8, frames=6, pictures=0), BatchShape(2, 16, 1)
     return TrainingOptions(
         network=NetworkConfig(shape),
         phases=(
