@@ -52,7 +52,7 @@ def opened(
     info: ModelInfo, folder: Path, how: BoundOptions = HERE, **options: Any
 ) -> SplitBackend[Values] | None:
     wanted = FeatureOptions(**{"faces": FACES, "guests": True, "folder": folder, **options})
-    parts = parts_of(info, "it", wanted, Target.GPU)
+    parts = parts_of(info, "it", wanted, Target.MATRIX_UNITS)
     assert parts is not None
     return open_on_device(info, parts, wanted, how)
 
@@ -270,7 +270,7 @@ def test_with_room_for_few_guests_alone_it_is_not_opened(info: ModelInfo, tmp_pa
     assert ten is not None
     ten.close()
     item_bytes = 2 * 16 * 80 * 80  # of `noisy_generator`
-    parts = parts_of(info, "it", FeatureOptions(guests=True, folder=tmp_path), Target.GPU)
+    parts = parts_of(info, "it", FeatureOptions(guests=True, folder=tmp_path), Target.MATRIX_UNITS)
     assert parts is not None
     few = FeatureOptions(guests=True, budget_bytes=(GUESTS_MIN - 1) * item_bytes, folder=tmp_path)
     assert open_on_device(info, parts, few, HERE) is None
@@ -294,7 +294,7 @@ def test_wide_layers_stay_in_one_piece(tmp_path: Path) -> None:
         model = onnx.load_from_string(halves.speaking)
         return sum(node.op_type == "Conv" for node in model.graph.node)
 
-    assert layers(Target.GPU) < layers(Target.PROCESSOR)
+    assert layers(Target.MATRIX_UNITS) < layers(Target.PROCESSOR)
 
 
 def test_an_inferencer_runs_in_it(
@@ -347,7 +347,7 @@ def test_every_back_end_of_a_gpu_keeps_faces_where_that_pays(
 
 
 def test_an_input_in_rows_is_the_input(info: ModelInfo, tmp_path: Path) -> None:
-    halves = split_at_sound(info, target=Target.GPU)
+    halves = split_at_sound(info, target=Target.MATRIX_UNITS)
     assert halves is not None
     speaking = halves.typed({"sr.half": (None, 16, 80, 80)})
     model = onnx.load_from_string(taken_by_rows(speaking, ("sr.half",), 2))

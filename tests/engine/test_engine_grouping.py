@@ -14,11 +14,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from viseme.bench.full_size import write_full_size
 from viseme.engine import read_model
+from viseme.engine.backends import BACKEND_NAMES, target_of
 from viseme.engine.choice import DEVIATION_MAX
 from viseme.engine.map_sizes import map_sizes
 from viseme.engine.onnx_outline import Model
 from viseme.engine.rewriting import rewritten
 from viseme.engine.samples import sample_inputs
+from viseme.engine.split import Target
 
 RNG = np.random.default_rng(3)
 LARGE = (256, 257)
@@ -171,6 +173,15 @@ def test_the_family_has_both(tmp_path: Path) -> None:
     sample = dict(sample_inputs(read_model(path), 1)[0])
     deviation = np.abs(run(network, sample) - run(path.read_bytes(), sample)).max()
     assert float(deviation) < DEVIATION_MAX / 100
+    folded = rewritten(path, in_groups=False)
+    assert folded is not None
+    assert len(widths(folded)) == len(widths(path.read_bytes())) - 1
+
+
+@pytest.mark.parametrize("name", BACKEND_NAMES[1:])
+def test_wide_layers_stay_in_one_piece_for_matrix_units(name: str) -> None:
+    in_one = {"cuda", "cuda-fp16", "tensorrt", "openvino-bf16"}
+    assert (target_of(name) is Target.MATRIX_UNITS) == (name in in_one)
 
 
 def test_sizes_are_those_of_the_maps(tmp_path: Path) -> None:

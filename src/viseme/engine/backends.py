@@ -27,6 +27,7 @@ from viseme.errors import BackendError, MissingExtraError, VisemeWarning
 __all__ = [
     "AUTO",
     "BACKEND_NAMES",
+    "BFLOAT16",
     "FLOAT32",
     "GPU_BACKENDS",
     "candidates",
@@ -41,6 +42,8 @@ AUTO = "auto"
 """Measure what there is, and take the fastest that is exact enough."""
 FLOAT32 = "onnxruntime"
 """What is there on every machine, and what the others are compared with."""
+BFLOAT16 = "openvino-bf16"
+"""What rounds numbers so that matrix units multiply them."""
 
 Shapes = Mapping[str, tuple[int, ...]]
 Opener = Callable[[Path, Shapes, WorkPlan], Backend]
@@ -81,21 +84,22 @@ def _open_vino(network: Path | bytes, shapes: Shapes, plan: WorkPlan, *, precisi
 
 def _anew(path: Path, shapes: Shapes, plan: WorkPlan, *, name: str) -> Backend:
     """Open what a network is made into for a processor."""
-    return _ON_PROCESSORS[name](rewritten(path) or path, shapes, plan)
+    in_groups = target_of(name) is not Target.MATRIX_UNITS
+    return _ON_PROCESSORS[name](rewritten(path, in_groups=in_groups) or path, shapes, plan)
 
 
 _ON_PROCESSORS: dict[str, Callable[[Path | bytes, Shapes, WorkPlan], Backend]] = {
     "onnxruntime": _onnx_runtime,
     "openvino": partial(_open_vino, precision="float32"),
-    "openvino-bf16": partial(_open_vino, precision="bfloat16"),
+    BFLOAT16: partial(_open_vino, precision="bfloat16"),
 }
 _OPENERS: dict[str, Opener] = {
     "onnxruntime": partial(_anew, name="onnxruntime"),
     **{name: partial(_on_gpu, name=name) for name in GPU_BACKENDS},
     "openvino": partial(_anew, name="openvino"),
-    "openvino-bf16": partial(_anew, name="openvino-bf16"),
+    BFLOAT16: partial(_anew, name=BFLOAT16),
 }
-_OPENVINO_NAMES = ("openvino", "openvino-bf16")
+_OPENVINO_NAMES = ("openvino", BFLOAT16)
 
 BACKEND_NAMES = (AUTO, *_OPENERS)
 """What may be asked for."""
@@ -143,8 +147,8 @@ def open_backend(name: str, info: ModelInfo, plan: WorkPlan) -> Backend:
 
 def target_of(name: str) -> Target:
     """Tell what halves of a generator are written for, to run in a back end."""
-    if name in GPU_BACKENDS:
-        return Target.GPU
+    if name in GPU_BACKENDS or name == BFLOAT16:
+        return Target.MATRIX_UNITS
     return Target.PREPARED if name == FLOAT32 else Target.PROCESSOR
 
 

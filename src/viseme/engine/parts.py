@@ -23,7 +23,7 @@ from viseme.engine.split import Target, split_at_sound
 
 __all__ = ["FORMAT", "Parts", "parts_of"]
 
-FORMAT: Final = 7
+FORMAT: Final = 8
 """Of the files: to be counted on where a network would be taken apart in another way."""
 _NETWORKS_MAX: Final = 8
 """Whose halves are kept: those that were used last."""
@@ -161,7 +161,7 @@ class _TakingApart:
 def _written_for(target: Target) -> str:
     """Tell in a part of a name what halves are for, a processor's from those of any other."""
     if target is not Target.PREPARED:
-        return "-gpu" if target is Target.GPU else ""
+        return "" if target is Target.PROCESSOR else f"-{target.value}"
     words = f"{runtime_version()} on {cpu_model()}"
     return f"-{hashlib.sha256(words.encode()).hexdigest()[:16]}"
 

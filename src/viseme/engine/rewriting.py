@@ -14,8 +14,12 @@ from viseme.engine.onnx_outline import LOCATION_EXTERNAL, Model
 __all__ = ["is_plain", "rewrite", "rewritten"]
 
 
-def rewritten(network: Path) -> bytes | None:
+def rewritten(network: Path, *, in_groups: bool = True) -> bytes | None:
     """Give a network as a processor runs it soonest.
+
+    Args:
+        network: the file.
+        in_groups: as in `rewrite`.
 
     Returns:
         None where that is as it is, where it keeps its weights in other files, and where it cannot
@@ -25,7 +29,8 @@ def rewritten(network: Path) -> bytes | None:
         model = Model.FromString(network.read_bytes())
     except (OSError, DecodeError):
         return None
-    return bytes(model.SerializeToString()) if rewrite(model.graph) else None
+    changed = rewrite(model.graph, in_groups=in_groups)
+    return bytes(model.SerializeToString()) if changed else None
 
 
 def is_plain(graph: Any) -> bool:

@@ -41,8 +41,8 @@ class Target(Enum):
     """Any back end that runs on one."""
     PREPARED = "prepared"
     """ONNX Runtime on this one: it prepares them, and hands features over in blocks of channels."""
-    GPU = "gpu"
-    """Wide layers stay in one piece there."""
+    MATRIX_UNITS = "matrix-units"
+    """A GPU, or a processor in bfloat16: wide layers stay in one piece there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def split_at_sound(
     graph = model.graph
     if not is_plain(graph):
         return None
-    rewrite(graph, in_groups=target is not Target.GPU)
+    rewrite(graph, in_groups=target is not Target.MATRIX_UNITS)
     only_seen = _reach(graph, info.visual_name) - _reach(graph, info.audio_name)
     convolve_apart(graph, only_seen, blocked=target is Target.PREPARED)
     seen = _reach(graph, info.visual_name)
