@@ -10,6 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from support.backends import skip_unless_available
 from support.probes import noisy_generator
 from viseme.bench import floor as module
 from viseme.bench.floor import (
@@ -18,10 +19,12 @@ from viseme.bench.floor import (
     Speeds,
     floor_words,
     measure_speeds,
+    precision_of,
     read_layers,
     speaking,
 )
 from viseme.bench.full_size import write_full_size
+from viseme.errors import BackendError
 
 
 def network(
@@ -93,6 +96,7 @@ def test_it_is_told() -> None:
     assert floor.ms == pytest.approx(48.85)
     assert floor.layered_ms == pytest.approx(45 + 40)
     assert floor.figures() == {
+        "precision": "float32",
         "gflop_per_frame": 9.77,
         "gflop_per_s": 200.0,
         "floor_ms": 48.85,
@@ -114,8 +118,36 @@ def test_what_is_held_is_not_told_of() -> None:
     assert words.endswith(" 5.0 ms on all of them.")
 
 
-def test_speeds_are_some() -> None:
-    assert min(measure_speeds()) > 1e8
+def test_in_bfloat16_maps_are_half_as_large(tmp_path: Path) -> None:
+    path = tmp_path / "full.onnx"
+    write_full_size(path)
+    exact, rounded = read_layers(path), read_layers(path, "bfloat16")
+    assert exact is not None
+    assert rounded is not None
+    assert max(layer.map_bytes for layer in exact) == 2 * max(one.map_bytes for one in rounded)
+    assert sum(layer.operations for layer in exact) == sum(one.operations for one in rounded)
+    words = floor_words(Floor(rounded, Speeds(700e9, 25e9), "bfloat16").figures())
+    assert "700 a second in products of matrices in bfloat16" in words
+
+
+@pytest.mark.parametrize("backend", ["openvino", "openvino-bf16"])
+def test_speeds_are_some(backend: str, tmp_path: Path) -> None:
+    path = tmp_path / "full.onnx"
+    write_full_size(path)
+    skip_unless_available(backend, path)
+    speeds = measure_speeds(precision_of(backend))
+    assert speeds is not None
+    assert min(speeds) > 1e8
+
+
+def test_speeds_in_what_a_processor_does_not_compute_in_are_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise BackendError("This processor does not compute in bfloat16.")
+
+    monkeypatch.setattr(module, "OpenVINOBackend", refuse)
+    assert measure_speeds("bfloat16") is None
 
 
 def test_a_face_seen_before_needs_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

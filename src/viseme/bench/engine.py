@@ -8,7 +8,7 @@ from typing import Any
 
 from viseme.avatar import load_avatar
 from viseme.bench.contest import Entry, Score, hold
-from viseme.bench.floor import Floor, Speeds, measure_speeds, read_layers
+from viseme.bench.floor import Floor, Speeds, measure_speeds, precision_of, read_layers
 from viseme.bench.work import Spec, model_of
 from viseme.engine.backends import GPU_BACKENDS
 from viseme.engine.machine import GPU_WORKERS
@@ -68,12 +68,14 @@ def measure_engine(
     Raises:
         VisemeError: a work ended in the middle.
     """
-    layers = None
+    layers, precision = None, precision_of(spec.backend)
     if spec.backend not in GPU_BACKENDS:
         with load_avatar(spec.avatar) as avatar:
-            layers = read_layers(model_of(spec, avatar))
-    on_step("Multiplying and copying.")
-    speeds = [measure_speeds()]
+            layers = read_layers(model_of(spec, avatar), precision)
+    before = None
+    if layers is not None:
+        on_step("Multiplying and copying.")
+        before = measure_speeds(precision)
     scores = {}
     for frames in options.frames:
         entries = [
@@ -82,9 +84,10 @@ def measure_engine(
         ]
         scores[frames] = hold(entries, options.rounds, on_step)
     # Once more: what else the machine does may be less by now.
-    speeds.append(measure_speeds())
-    best = Speeds(*map(max, *speeds))
-    return EngineReport(scores, None if layers is None else Floor(layers, best))
+    after = None if before is None else measure_speeds(precision)
+    if layers is None or before is None or after is None:
+        return EngineReport(scores)
+    return EngineReport(scores, Floor(layers, Speeds(*map(max, before, after)), precision))
 
 
 def _works(spec: Spec, options: EngineOptions) -> list[tuple[str, str, Spec]]:

@@ -1,4 +1,4 @@
-"""What a network takes in float32 at least: by its arithmetic, and by its maps in memory."""
+"""What a network takes at least: by its arithmetic, and by its maps in memory."""
 
 from __future__ import annotations
 
@@ -6,33 +6,45 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from viseme.engine import FeatureOptions, read_model
+from viseme.engine.backends import BFLOAT16
 from viseme.engine.choice_cache import file_digest
 from viseme.engine.machine import available_cores
+from viseme.engine.open_vino import OpenVINOBackend
 from viseme.engine.parts import parts_of
 from viseme.engine.split import Target, split_at_sound
+from viseme.errors import BackendError, MissingExtraError
 
 __all__ = [
     "SPEAKING",
     "Floor",
     "Layer",
+    "Precision",
     "Speeds",
     "floor_words",
     "measure_speeds",
+    "precision_of",
     "read_layers",
     "speaking",
 ]
 
+Precision: TypeAlias = Literal["float32", "bfloat16"]
+"""In what a network is run."""
 SPEAKING: Final = "Of a frame whose face was seen before, what the network still does"
 
 _SIDE: Final = 2048
 """Of the matrices: large enough that all of a product is arithmetic."""
+_PRODUCTS: Final = 4
+"""One after the other where they are a network: bringing numbers there and back hardly counts."""
+_NUMBER_BYTES: Final[dict[Precision, int]] = {"float32": 4, "bfloat16": 2}
 _COPIED_BYTES: Final = 2**25
 """For each core: as large as the widest maps of a network are."""
 _ROUNDS = 10
@@ -54,7 +66,7 @@ class Speeds(NamedTuple):
     """What the processor's cores do at best, together."""
 
     operations_per_s: float
-    """In a product of large matrices, in float32."""
+    """In a product of large matrices."""
     bytes_per_s: float
     """Read and written where large arrays are copied."""
 
@@ -65,6 +77,7 @@ class Floor:
 
     layers: Sequence[Layer]
     speeds: Speeds
+    precision: Precision = "float32"
 
     @property
     def operations(self) -> int:
@@ -98,6 +111,7 @@ class Floor:
     def figures(self) -> dict[str, Any]:
         """Give it by name, for programs."""
         return {
+            "precision": self.precision,
             "gflop_per_frame": round(self.operations / 1e9, 3),
             "gflop_per_s": round(self.speeds.operations_per_s / 1e9, 1),
             "floor_ms": round(self.ms, 2),
@@ -111,8 +125,8 @@ def floor_words(figures: Mapping[str, Any], subject: str = "A frame of this netw
     """Say what `Floor.figures` gives, in sentences."""
     words = (
         f"{subject} is {figures['gflop_per_frame']:.2f} GFLOP, and these cores do up to "
-        f"{figures['gflop_per_s']:.0f} a second in products of matrices in float32: at that speed "
-        f"{figures['floor_ms']:.1f} ms on all of them."
+        f"{figures['gflop_per_s']:.0f} a second in products of matrices in "
+        f"{figures['precision']}: at that speed {figures['floor_ms']:.1f} ms on all of them."
     )
     if figures["map_mb_per_frame"]:
         words += (
@@ -122,6 +136,11 @@ def floor_words(figures: Mapping[str, Any], subject: str = "A frame of this netw
             f"{figures['layered_ms']:.1f} ms."
         )
     return words
+
+
+def precision_of(backend: str) -> Precision:
+    """Tell in what a back end of a processor runs a network, by its name."""
+    return "bfloat16" if backend == BFLOAT16 else "float32"
 
 
 def speaking(model: Path, faces: int) -> Path | bytes:
@@ -144,11 +163,12 @@ def speaking(model: Path, faces: int) -> Path | bytes:
     return halves.typed({spec.name: spec.shape for spec in parts.features})
 
 
-def read_layers(model: Path | bytes) -> list[Layer] | None:
+def read_layers(model: Path | bytes, precision: Precision = "float32") -> list[Layer] | None:
     """Count what a network's layers do and move for one frame.
 
     Args:
         model: its file, or what is in it.
+        precision: of its maps.
 
     Returns:
         None where onnx, which reads the network's layers, is not installed, or cannot tell the
@@ -177,7 +197,7 @@ def read_layers(model: Path | bytes) -> list[Layer] | None:
             return None
         made, taken, weights = (shapes[name] for name in wanted)
         operations = 2 * math.prod(made) * _OPERANDS[node.op_type](node, taken, weights)
-        maps = (4 * math.prod(shape) for shape in (made, taken))
+        maps = (_NUMBER_BYTES[precision] * math.prod(shape) for shape in (made, taken))
         layers.append(Layer(operations, sum(size for size in maps if size > held_bytes)))
     return layers
 
@@ -203,12 +223,51 @@ def _cache_bytes() -> int:
         return _CACHE_BYTES
 
 
-def measure_speeds() -> Speeds:
-    """Measure both, at best, of all cores."""
-    return Speeds(_operations_per_s(), _bytes_per_s())
+def measure_speeds(precision: Precision = "float32") -> Speeds | None:
+    """Measure both, at best, of all cores; None where they do not compute in that precision."""
+    try:
+        operations = _bfloat16_per_s() if precision == "bfloat16" else _float32_per_s()
+    except (BackendError, MissingExtraError):
+        return None
+    return Speeds(operations, _bytes_per_s())
 
 
-def _operations_per_s() -> float:
+def _bfloat16_per_s() -> float:
+    left = np.random.default_rng(0).random((_SIDE, _SIDE), np.float32)
+    shapes = {"in": left.shape}
+    found = []
+    opened = OpenVINOBackend(
+        _products(), precision="bfloat16", shapes=shapes, threads=available_cores()
+    )
+    with closing(opened) as backend:
+        for _ in range(_ROUNDS):
+            start_s = time.perf_counter()
+            backend.run({"in": left})
+            found.append(_PRODUCTS * 2 * _SIDE**3 / (time.perf_counter() - start_s))
+    return max(found)
+
+
+def _products() -> bytes:
+    """Write a network that multiplies its input by a matrix, and what comes of it again."""
+    from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415 - of the extra
+
+    names = ["in", *(f"product {number}" for number in range(1, _PRODUCTS)), "out"]
+    nodes = [
+        helper.make_node("MatMul", [taken, "matrix"], [made]) for taken, made in pairwise(names)
+    ]
+    matrix = np.random.default_rng(1).random((_SIDE, _SIDE), np.float32) / _SIDE
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [_SIDE, _SIDE])
+        for name in ("in", "out")
+    ]
+    weights = [numpy_helper.from_array(matrix, "matrix")]
+    graph = helper.make_graph(nodes, "products", ends[:1], ends[1:], weights)
+    opsets = [helper.make_opsetid("", 17)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+def _float32_per_s() -> float:
     left, right = np.random.default_rng(0).random((2, _SIDE, _SIDE), np.float32)
     out = np.empty_like(left)
     found = []

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from viseme.audio import FRAME_RATE_HZ, SAMPLE_RATE_HZ, read
 from viseme.avatar import load_avatar
 from viseme.bench.contest import Entry, Score, hold
-from viseme.bench.floor import Floor, measure_speeds, read_layers, speaking
+from viseme.bench.floor import Floor, measure_speeds, precision_of, read_layers, speaking
 from viseme.bench.stages import FILM_STAGES, STAGE_TITLES
 from viseme.bench.work import Spec, model_of
 from viseme.engine.backends import GPU_BACKENDS
@@ -148,12 +148,14 @@ def _backend_of_frames(scores: dict[float, list[Score]]) -> str:
 def _floor(spec: Spec, on_step: Callable[[str], None]) -> Floor | None:
     if spec.backend in GPU_BACKENDS:
         return None
+    precision = precision_of(spec.backend)
     with load_avatar(spec.avatar) as avatar:
-        layers = read_layers(speaking(model_of(spec, avatar), avatar.frame_count))
+        layers = read_layers(speaking(model_of(spec, avatar), avatar.frame_count), precision)
     if layers is None:
         return None
     on_step("Multiplying and copying.")
-    return Floor(layers, measure_speeds())
+    speeds = measure_speeds(precision)
+    return None if speeds is None else Floor(layers, speeds, precision)
 
 
 @contextmanager
