@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import torch
 
 from viseme.audio.windows import BEFORE, windows
 from viseme.avatar import Avatar, load_avatar
@@ -119,6 +120,11 @@ def shape_options(shape: GeneratorConfig, steps: int) -> TrainingOptions:
     )
 
 
+def _has_amx() -> bool:
+    """Tell whether the processor has matrix units; without them bfloat16 saves no time here."""
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
+
+
 def main() -> None:
     """Parse the command line and train a shape."""
     parser = argparse.ArgumentParser(prog="python -m viseme.studio.shapes", description=__doc__)
@@ -129,7 +135,8 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     arguments = parser.parse_args()
     options = shape_options(SHAPES[arguments.shape], arguments.steps)
-    options = replace(options, device=arguments.device, bfloat16=arguments.device != "cpu")
+    has_matrix_units = arguments.device != "cpu" or _has_amx()
+    options = replace(options, device=arguments.device, bfloat16=has_matrix_units)
     with load_avatar("demo") as avatar:
         work = arguments.work or Path(".make/shapes") / arguments.shape
         train_shape(avatar, options, arguments.out, work)
