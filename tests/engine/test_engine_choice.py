@@ -89,6 +89,30 @@ def test_one_that_strays_in_one_sample_only_is_refused() -> None:
     assert "strays from float32" in candidates["straying"].refused
 
 
+@pytest.mark.parametrize(
+    ("precision", "strays_in"), [("float32", 2), ("bfloat16", 9), ("float16", 9)]
+)
+def test_what_rounds_is_compared_on_all_samples(precision: str, strays_in: int) -> None:
+    """One in float32 is not: that two are enough for it saves the time of the others."""
+    compared = []
+
+    def run(inputs: Mapping[str, Tensor]) -> list[Tensor]:
+        compared.append(float(inputs["x"][0, 0]))
+        return [inputs["x"] + np.float32(inputs["x"] == 9)]
+
+    rounded = FakeBackend(run, name="rounded", precision=precision)
+    _, candidates = choose(
+        {"exact": fake("exact"), "rounded": lambda: rounded},
+        [{"x": np.full((1, 4), value, np.float32)} for value in range(1, 17)],
+        run=lambda backend, sample: backend.run(sample)[0],
+        workers=lambda _: 1,
+        clock=TIME,
+    )
+    strays = "strays from float32" in candidates[1].refused
+    assert strays == (strays_in == 9)
+    assert max(compared) == strays_in
+
+
 def test_one_within_half_a_step_may_win() -> None:
     exact, rounded = fake("exact", pause_s=0.03), fake("rounded", error=0.9 * DEVIATION_MAX)
 

@@ -27,6 +27,9 @@ GAIN_MIN = 1.1
 Runner = Callable[[Backend, Mapping[str, Tensor]], Tensor]
 Name = TypeVar("Name")
 
+_FEW = 2
+"""Samples that say enough of what computes in float32, which strays by its rounding alone. Of what
+computes in less, some samples tell nothing of how far it strays in others."""
 _ROUNDS = 5
 _BUDGET_S = 3.0
 """No further round begins after this long, so that slow networks do not take minutes."""
@@ -54,6 +57,45 @@ class _Contender:
     seconds: list[float] = field(default_factory=list)
 
 
+class _Reference:
+    """What the others are compared with.
+
+    Args:
+        backend: in float32.
+        samples: inputs to compare on.
+        run: runs a sample on a back end and gives the output that counts.
+
+    Raises:
+        VisemeError: if it does not run.
+    """
+
+    def __init__(
+        self, backend: Backend, samples: Sequence[Mapping[str, Tensor]], run: Runner
+    ) -> None:
+        self._backend = backend
+        self._samples = samples
+        self._run = run
+        self._outputs = [run(backend, sample) for sample in samples[:_FEW]]
+        """Of the first samples, as many as were asked for yet."""
+
+    def deviation_of(self, backend: Backend) -> float:
+        """Give the largest difference of an output, or the first that is larger than it may be."""
+        count = _FEW if backend.precision == "float32" else len(self._samples)
+        largest = 0.0
+        for index, sample in enumerate(self._samples[:count]):
+            output = self._run(backend, sample)
+            deviation = float(np.max(np.abs(output - self._output(index))))
+            if not deviation <= DEVIATION_MAX:  # nor if it is no number
+                return deviation
+            largest = max(largest, deviation)
+        return largest
+
+    def _output(self, index: int) -> Tensor:
+        if index == len(self._outputs):
+            self._outputs.append(self._run(self._backend, self._samples[index]))
+        return self._outputs[index]
+
+
 def choose(
     openers: Mapping[str, Callable[[], Backend]],
     samples: Sequence[Mapping[str, Tensor]],
@@ -70,7 +112,7 @@ def choose(
     Args:
         openers: opens each candidate; the first is the reference in float32, which always may
             be taken.
-        samples: inputs to measure with.
+        samples: inputs to measure with; those that do not compute in float32 are compared on all.
         run: runs a sample on a back end and gives the output that counts.
         workers: how many runs at once a back end will be given.
         room: how many times the rows of a sample fit into a run of a back end, which takes as
@@ -83,11 +125,17 @@ def choose(
     Raises:
         VisemeError: if the reference does not open or run.
     """
-    references: list[Tensor] = []
-    contenders: list[_Contender] = []
+    (first, open_first), *others = openers.items()
+    exact = open_first()
+    try:
+        reference = _Reference(exact, samples, run)
+    except VisemeError:
+        exact.close()
+        raise
+    contenders = [_Contender(first, exact, 0.0)]
     refused: dict[str, Candidate] = {}
-    for name, opener in openers.items():
-        entrant = _enter(name, opener, samples, run, references)
+    for name, opener in others:
+        entrant = _enter(name, opener, reference)
         if isinstance(entrant, Candidate):
             refused[name] = entrant
         else:
@@ -125,33 +173,20 @@ def fastest(seconds: Mapping[Name, float]) -> Name:
 
 
 def _enter(
-    name: str,
-    opener: Callable[[], Backend],
-    samples: Sequence[Mapping[str, Tensor]],
-    run: Runner,
-    references: list[Tensor],
+    name: str, opener: Callable[[], Backend], reference: _Reference
 ) -> _Contender | Candidate:
-    """Open a candidate and compare it with the references, which the first one sets."""
-    first = not references
+    """Open a candidate, and tell why it may not be taken if it may not."""
     try:
         backend = opener()
     except VisemeError as error:
-        if first:
-            raise
         return Candidate(name, refused=str(error))
     try:
-        if backend.name != name and not first:
+        if backend.name != name:
             raise BackendError(f"It is not to be had here and gives {backend.name}.")
-        outputs = [run(backend, sample) for sample in samples]
+        deviation = reference.deviation_of(backend)
     except VisemeError as error:
         backend.close()
-        if first:
-            raise
         return Candidate(name, refused=str(error))
-    if first:
-        references.extend(outputs)
-    deviation = float(np.max([*map(_deviation, outputs, references)]))
-    # Written so that a deviation that is no number is refused.
     if not deviation <= DEVIATION_MAX:
         backend.close()
         steps = deviation * 255
@@ -161,10 +196,6 @@ def _enter(
             refused=f"It strays from float32 by {steps:.2g} steps of an 8-bit picture.",
         )
     return _Contender(name, backend, deviation)
-
-
-def _deviation(output: Tensor, reference: Tensor) -> float:
-    return float(np.max(np.abs(output - reference)))
 
 
 def _timed(

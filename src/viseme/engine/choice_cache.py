@@ -18,7 +18,7 @@ from viseme.errors import ModelError
 
 __all__ = ["ChoiceCache", "choice_key", "file_digest"]
 
-_FORMAT = 2
+_FORMAT = 3
 _ENTRIES_MAX = 256
 """Choices kept; the oldest go first. Each is some hundred bytes."""
 _ENTRY_BYTES_MAX = 65_536
