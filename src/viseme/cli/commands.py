@@ -278,7 +278,7 @@ def distill(  # noqa: PLR0913 - one for each option, put together in DistillComm
     lessons: Annotated[
         int, typer.Option(min=100, help="Pictures to ask the network for; 340 KB of disk each.")
     ] = 2000,
-    steps: Annotated[int, typer.Option(min=100, help="Of training; 4 a second or so.")] = 4000,
+    steps: Annotated[int, typer.Option(min=100, help="Of training; 1 to 4 a second.")] = 4000,
     work: Annotated[
         Path | None,
         typer.Option(help="Where lessons and checkpoints are kept, to go on from; beside OUT."),
