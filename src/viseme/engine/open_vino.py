@@ -1,8 +1,8 @@
 """OpenVINO: running a network on the CPU in float32 or bfloat16.
 
 The library is an extra, imported when a back end is opened, and all of its errors are translated
-here. Its cache of compiled networks stays off: compiling takes about 0.1 s and loading what was
-compiled as long, so a copy of every network on disk would buy nothing.
+here. Its cache of compiled networks stays off: it would save a tenth of a second or two
+of a network of full size, and next to nothing of a small one, for a copy of every network on disk.
 """
 
 from __future__ import annotations
