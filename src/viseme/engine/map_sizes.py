@@ -20,8 +20,6 @@ _AS_LARGE: Final = EACH_ALONE | {
     *("Add", "BatchNormalization", "Cast", "Div", "HardSigmoid", "Identity", "Mul"),
     *("PRelu", "Sigmoid", "Sub", "Tanh"),
 }
-_SLIDING: Final = frozenset(("AveragePool", "Conv", "MaxPool"))
-_SCALING: Final = frozenset(("Resize", "Upsample"))
 
 
 def map_sizes(graph: Any) -> dict[str, Size]:
@@ -57,15 +55,8 @@ def _size_made(node: Any, sizes: Mapping[str, Size], wiring: Wiring) -> Size | N
     size = sizes.get(node.input[0]) if node.input else None
     if size is None:
         return None
-    if kind in _SLIDING:
-        return _slid_over(node, size, wiring)
-    if kind in _SCALING:
-        scales = [wiring.values(name) for name in node.input[1:] if wiring.shape(name) == (4,)]
-        return _times(size, scales[-1][2:]) if scales else None
-    if kind in ("DepthToSpace", "SpaceToDepth"):
-        (block,) = numbers_of(node).get("blocksize", [1])
-        return _times(size, np.full(2, block if kind == "DepthToSpace" else 1 / block))
-    return None
+    rule = _RULES.get(kind)
+    return None if rule is None else rule(node, size, wiring)
 
 
 def _slid_over(node: Any, size: Size, wiring: Wiring) -> Size | None:
@@ -88,6 +79,31 @@ def _slid_over(node: Any, size: Size, wiring: Wiring) -> Size | None:
     return height, width
 
 
+def _scaled(node: Any, size: Size, wiring: Wiring) -> Size | None:
+    scales = [wiring.values(name) for name in node.input[1:] if wiring.shape(name) == (4,)]
+    return _times(size, scales[-1][2:]) if scales else None
+
+
+def _padded(node: Any, size: Size, wiring: Wiring) -> Size | None:
+    """Add what is put before each of four axes, and then behind each (ONNX, Pad)."""
+    pads = wiring.whole_numbers(node.input[1]) if 2 <= len(node.input) <= 3 else ()
+    return (size[0] + pads[2] + pads[6], size[1] + pads[3] + pads[7]) if len(pads) == 8 else None
+
+
+def _shuffled(node: Any, size: Size, _: Wiring) -> Size | None:
+    (block,) = numbers_of(node).get("blocksize", [1])
+    return _times(size, np.full(2, block if node.op_type == "DepthToSpace" else 1 / block))
+
+
 def _times(size: Size, scales: np.ndarray[Any, Any]) -> Size:
     height, width = (int(extent * scale) for extent, scale in zip(size, scales, strict=True))
     return height, width
+
+
+_RULES: Final = {
+    **dict.fromkeys(("AveragePool", "Conv", "MaxPool"), _slid_over),
+    **dict.fromkeys(("Resize", "Upsample"), _scaled),
+    "Pad": _padded,
+    **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), _shuffled),
+}
+"""By an operator's name, how large a map is that it makes of another."""

@@ -17,6 +17,7 @@ __all__ = [
     "ATTRIBUTE_STRING",
     "ELEMENT_FLOAT",
     "ELEMENT_HALF",
+    "ELEMENT_INT64",
     "LOCATION_EXTERNAL",
     "Model",
     "add_cast",
@@ -27,6 +28,8 @@ ELEMENT_FLOAT: Final = 1
 """A tensor of float32."""
 ELEMENT_HALF: Final = 10
 """One of float16."""
+ELEMENT_INT64: Final = 7
+"""One of int64."""
 ATTRIBUTE_STRING: Final = 3
 """An attribute of a node that is a string."""
 _ATTRIBUTE_INT: Final = 2
@@ -34,7 +37,8 @@ LOCATION_EXTERNAL: Final = 1
 """The numbers of a tensor are in another file."""
 
 _FIELDS: Final = {
-    "Model": "7 graph Graph",
+    "Model": "7 graph Graph, 8 opset_import Opset*",
+    "Opset": "1 domain string, 2 version int64",
     "Graph": "1 node Node*, 5 initializer Tensor*, 11 input Value*, 12 output Value*, "
     "13 value_info Value*",
     "Node": "1 input string*, 2 output string*, 3 name string, 4 op_type string, "

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from viseme.engine.onnx_outline import ELEMENT_FLOAT
+from viseme.engine.onnx_outline import ELEMENT_FLOAT, ELEMENT_INT64
 
 __all__ = [
     "EACH_ALONE",
@@ -60,6 +60,13 @@ class Wiring:
         numbers = np.frombuffer(tensor.raw_data, "<f4") if tensor.raw_data else tensor.float_data
         return np.asarray(numbers, np.float32).reshape(tuple(tensor.dims))
 
+    def whole_numbers(self, name: str) -> tuple[int, ...]:
+        """Read a constant in int64; nothing of any other tensor."""
+        tensor = self._tensors.get(name)
+        if tensor is None or tensor.data_type != ELEMENT_INT64:
+            return ()
+        return tuple(np.frombuffer(tensor.raw_data, "<i8").tolist())
+
     def bias(self, conv: Any) -> Weights:
         """Read a convolution's, which need not have one."""
         if len(conv.input) > 2 and conv.input[2]:
@@ -74,11 +81,16 @@ class Wiring:
         for kind, values in (("weight", weight), ("bias", bias)):
             # Counted, since a layer may be folded into and widened, too.
             name = f"{conv.output[0]}.{kind}.{len(self.graph.initializer)}"
-            tensor = self.graph.initializer.add(name=name, data_type=ELEMENT_FLOAT)
-            tensor.dims.extend(values.shape)
-            tensor.raw_data = values.astype("<f4").tobytes()
-            self._tensors[name] = tensor
-            conv.input.append(name)
+            conv.input.append(self.add(name, values))
+
+    def add(self, name: str, values: NDArray[Any]) -> str:
+        """Add a constant, in int64 if it is of whole numbers and else in float32; give its name."""
+        is_whole = values.dtype.kind == "i"
+        element, layout = (ELEMENT_INT64, "<i8") if is_whole else (ELEMENT_FLOAT, "<f4")
+        tensor = self.graph.initializer.add(name=name, data_type=element, dims=values.shape)
+        tensor.raw_data = values.astype(layout).tobytes()
+        self._tensors[name] = tensor
+        return name
 
 
 def copy_of(node: Any) -> Any:

@@ -23,7 +23,7 @@ from viseme.engine.split import Target, split_at_sound
 
 __all__ = ["FORMAT", "Parts", "parts_of"]
 
-FORMAT: Final = 8
+FORMAT: Final = 9
 """Of the files: to be counted on where a network would be taken apart in another way."""
 _NETWORKS_MAX: Final = 8
 """Whose halves are kept: those that were used last."""

@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 from viseme.engine.folding import fold_mixing, fold_norms
 from viseme.engine.grouping import share_out_channels
 from viseme.engine.onnx_outline import LOCATION_EXTERNAL, Model
+from viseme.engine.padding import trim_padding
 
 __all__ = ["is_plain", "rewrite", "rewritten"]
 
@@ -29,7 +30,7 @@ def rewritten(network: Path, *, in_groups: bool = True) -> bytes | None:
         model = Model.FromString(network.read_bytes())
     except (OSError, DecodeError):
         return None
-    changed = rewrite(model.graph, in_groups=in_groups)
+    changed = rewrite(model, in_groups=in_groups)
     return bytes(model.SerializeToString()) if changed else None
 
 
@@ -43,17 +44,18 @@ def is_plain(graph: Any) -> bool:
     )
 
 
-def rewrite(graph: Any, *, in_groups: bool = True) -> bool:
-    """Change a graph so that a processor runs it soonest, and tell whether anything was changed.
+def rewrite(model: Any, *, in_groups: bool = True) -> bool:
+    """Change a model so that a processor runs it soonest, and tell whether anything was changed.
 
     Args:
-        graph: in ONNX's form, its nodes in the order of their running. One with weights in other
+        model: in ONNX's form, its nodes in the order of their running. One with weights in other
             files, or with nodes that have graphs of their own, stays as it is.
         in_groups: whether wide layers are to have their channels go through group by group.
     """
+    graph = model.graph
     if not is_plain(graph):
         return False
-    changes = fold_norms(graph) + fold_mixing(graph)
+    changes = fold_norms(graph) + fold_mixing(graph) + trim_padding(model)
     if in_groups:
         changes += share_out_channels(graph)
     if changes:

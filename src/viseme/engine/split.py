@@ -100,7 +100,7 @@ def split_at_sound(
     graph = model.graph
     if not is_plain(graph):
         return None
-    rewrite(graph, in_groups=target is not Target.MATRIX_UNITS)
+    rewrite(model, in_groups=target is not Target.MATRIX_UNITS)
     only_seen = _reach(graph, info.visual_name) - _reach(graph, info.audio_name)
     convolve_apart(graph, only_seen, blocked=target is Target.PREPARED)
     seen = _reach(graph, info.visual_name)
