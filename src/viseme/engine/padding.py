@@ -51,8 +51,9 @@ def trim_padding(model: Any) -> int:
             continue
         axes = [_axis_of(node, axis, extent, wiring) for axis, extent in enumerate(size)]
         sees_nothing = any(axis.before or axis.behind for axis in axes)
-        # With strides beyond its kernel the first place left may begin within the map.
-        if sees_nothing and all(axis.pads[0] >= 0 for axis in axes):
+        # With strides beyond its kernel the first place left may begin within the map, and there
+        # may be none.
+        if sees_nothing and all(axis.left > 0 and axis.pads[0] >= 0 for axis in axes):
             places[node.output[0]] = _trimmed(node, axes, wiring)
     put_in_place(graph, places)
     return len(places)
@@ -65,6 +66,8 @@ class _Axis(NamedTuple):
     """How many see nothing but the padding before the map."""
     behind: int
     """The same behind it."""
+    left: int
+    """How many see some of the map."""
     pads: tuple[int, int]
     """What is to be padded, before and behind, for those that are left."""
 
@@ -80,7 +83,8 @@ def _axis_of(conv: Any, axis: int, extent: int, wiring: Wiring) -> _Axis:
     behind = max(0, count - math.ceil((extent + start) / stride))
     first = before * stride - start
     last = (count - behind - 1) * stride - start
-    return _Axis(before, behind, (-first, max(0, last + reach - extent)))
+    left = count - before - behind
+    return _Axis(before, behind, left, (-first, max(0, last + reach - extent)))
 
 
 def _trimmed(conv: Any, axes: Sequence[_Axis], wiring: Wiring) -> list[Any]:
