@@ -6,8 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from support.backends import skip_unless_available
 from support.probes import noisy_generator
+from viseme.engine import read_model
+from viseme.engine.open_vino import OpenVINOBackend
+from viseme.engine.samples import sample_inputs
 
 # Whoever holds two at once and lets go of the first, then of the second, as measuring may.
 TWO_NETWORKS = """
@@ -75,3 +80,22 @@ def test_the_first_two_runs_may_be_at_once(tmp_path: Path) -> None:
     path = noisy_generator(tmp_path / "noisy.onnx")
     skip_unless_available("openvino", path)
     run_alone(TWO_AT_ONCE, path)
+
+
+def test_inputs_are_the_callers_again_once_they_are_answered(tmp_path: Path) -> None:
+    path = noisy_generator(tmp_path / "noisy.onnx")
+    skip_unless_available("openvino", path)
+    first, second = sample_inputs(read_model(path), 2)
+    backend = OpenVINOBackend(path)
+    (expected,) = backend.run(first)
+    lent = {name: array.copy() for name, array in first.items()}
+    (made,) = backend.run(lent)
+    for array in lent.values():
+        array[:] = np.nan
+    backend.run(second)
+    for array in first.values():
+        array.setflags(write=False)
+    (again,) = backend.run(first)
+    backend.close()
+    np.testing.assert_array_equal(made, expected)
+    np.testing.assert_array_equal(again, expected)

@@ -385,6 +385,24 @@ def test_no_face_need_have_a_name(heavy: Heavy, tmp_path: Path) -> None:
     assert not (tmp_path / "cache/features").exists()
 
 
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_known_face_need_not_be_given(heavy: Heavy, is_kept: bool) -> None:
+    given: list[bool] = []
+
+    def look() -> Tensor:
+        given.append(True)
+        return heavy.visual
+
+    features = heavy.features if is_kept else None
+    with Inferencer(heavy.path, backend="onnxruntime", features=features) as inferencer:
+        assert isinstance(inferencer.backend, SplitBackend) == is_kept
+        expected = inferencer.run(heavy.visual, heavy.audio)
+        for _ in range(3):
+            made = inferencer.run(look, heavy.audio, ["a face"])
+            np.testing.assert_array_equal(made, expected)
+    assert len(given) == (1 if is_kept else 3)
+
+
 def test_with_room_for_few_faces_that_nobody_counted_it_stays_whole(
     heavy: Heavy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,7 +18,7 @@ from viseme.engine.features import FeatureOptions
 from viseme.engine.model import ModelInfo, read_model
 from viseme.engine.opening import Engine, Opening, WarmUp, picture_of
 from viseme.engine.pool import grouped_map, ordered_map
-from viseme.engine.tensors import Asked, Question, as_tensor
+from viseme.engine.tensors import Asked, OnDemand, Question, as_tensor
 from viseme.errors import BackendError
 
 __all__ = ["Inferencer"]
@@ -170,14 +170,18 @@ class Inferencer:
         audio = as_tensor(audio, "audio window", self.audio_shape, (count, *self.audio_shape))
         return visual, np.broadcast_to(audio, (count, *self.audio_shape))
 
-    def run(self, visual: Tensor, audio: Tensor, faces: Sequence[str] = ()) -> Tensor:
+    def run(
+        self, visual: Tensor | Callable[[], Tensor], audio: Tensor, faces: Sequence[str] = ()
+    ) -> Tensor:
         """Predict frames in one run of the network, on the thread of the caller.
 
         This is for those who share out the runs themselves, as a server does. What comes from
         outside goes through :meth:`check_batch` before.
 
         Args:
-            visual: ``[b, 6, S, S]``, where ``b`` is at most the network's batch if that is fixed.
+            visual: ``[b, 6, S, S]``, where ``b`` is at most the network's batch if that is fixed;
+                or what gives it, which is not called where all that the network makes of these
+                faces alone is known.
             audio: a window for each, ``[b, 32, 16, 16]``.
             faces: for each what its visual input is called, as in :class:`Question`.
 
@@ -187,9 +191,9 @@ class Inferencer:
         Raises:
             BackendError: if the back end fails, or does not take that many frames.
         """
-        if self.info.batch is not None and len(visual) > self.info.batch:
+        if self.info.batch is not None and len(audio) > self.info.batch:
             raise BackendError(
-                f"{self.info.path} takes {self.info.batch} frames in a run; {len(visual)} were "
+                f"{self.info.path} takes {self.info.batch} frames in a run; {len(audio)} were "
                 "given to it: share them out."
             )
         return self._run(self._ready(), visual, np.ascontiguousarray(audio), faces)
@@ -258,14 +262,21 @@ class Inferencer:
         return list(self._run(self._ready(), np.stack(visual), np.stack(audio), faces))
 
     def _run(
-        self, engine: Engine, visual: Tensor, audio: Tensor, faces: Sequence[str] = ()
+        self,
+        engine: Engine,
+        visual: Tensor | Callable[[], Tensor],
+        audio: Tensor,
+        faces: Sequence[str] = (),
     ) -> Tensor:
         """Run up to ``engine.rows`` frames at once: ``[b, 6, S, S]`` to ``[b, 3, S, S]``."""
-        inputs = {self.info.visual_name: visual, self.info.audio_name: audio}
-        if self.info.batch is not None:
+        look = visual if callable(visual) else lambda: visual
+        inputs: Mapping[str, Tensor] = OnDemand(
+            {self.info.visual_name: look, self.info.audio_name: lambda: audio}
+        )
+        if self.info.batch is not None and len(audio) < self.info.batch:
             inputs = padded(inputs, self.info.batch)
         with engine.slots:
-            return picture_of(self.info, engine.backend, inputs, faces)[: len(visual)]
+            return picture_of(self.info, engine.backend, inputs, faces)[: len(audio)]
 
     def _ready(self) -> Engine:
         """Give the engine, opening it once, whoever comes first."""

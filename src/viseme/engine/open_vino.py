@@ -110,8 +110,9 @@ class OpenVINOBackend(Backend):
         request = requests.get()
         try:
             with _translated("OpenVINO failed to run the network", BackendError):
-                # Outputs lie in the request's own memory, which the next call overwrites.
-                outputs = request.infer(dict(inputs), share_outputs=False)
+                # Inputs are read where they are: the features of a face are megabytes. Outputs lie
+                # in the request's own memory, which the next call overwrites.
+                outputs = request.infer(dict(inputs), share_inputs=True, share_outputs=False)
                 return [np.asarray(output, dtype=np.float32) for output in outputs.values()]
         finally:
             requests.put(request)

@@ -193,7 +193,7 @@ def picture_of(
     Raises:
         BackendError: it fails, or gives what its file does not promise.
     """
-    promised = (len(inputs[info.visual_name]), *info.output_shape)
+    promised = (len(inputs[info.audio_name]), *info.output_shape)
     if isinstance(backend, SplitBackend):
         return take_output(backend.run(inputs, faces), 0, promised)
     return take_output(backend.run(inputs), info.output_index, promised)

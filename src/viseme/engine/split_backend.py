@@ -6,6 +6,7 @@ import statistics
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -88,12 +89,15 @@ class SplitBackend(Backend, Generic[Row]):
         """Run the network once, or that half of it that is needed.
 
         Args:
-            inputs: as of any back end.
+            inputs: as of any back end; that with the faces is not asked for where no row needs it.
             faces: what each row of the visual input is called, as in `Question`.
         """
-        visual = inputs[self._visual_name]
-        names = faces or [""] * len(visual)
-        rows = [self._of_face(visual[n : n + 1], name) for n, name in enumerate(names)]
+
+        def visual(row: int) -> Tensor:
+            return inputs[self._visual_name][row : row + 1]
+
+        names = faces or [""] * len(inputs[self._visual_name])
+        rows = [self._of_face(partial(visual, row), name) for row, name in enumerate(names)]
         return self.halves.speak(rows, inputs)
 
     def close(self) -> None:
@@ -102,14 +106,14 @@ class SplitBackend(Backend, Generic[Row]):
         self._kept.close()
         self._guests.close()
 
-    def _of_face(self, visual: Tensor, face: str) -> Row:
+    def _of_face(self, visual: Callable[[], Tensor], face: str) -> Row:
         if face == BY_CONTENT:
-            return self._guests.features_of(visual, self.halves.see)
+            return self._guests.features_of(visual(), self.halves.see)
         if not face:
-            return self.halves.see(visual)
+            return self.halves.see(visual())
         known = self._kept.get(face)
         if known is None:
-            known = self.halves.see(visual)
+            known = self.halves.see(visual())
             self._kept.put(face, known)
         return known
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from viseme.engine.backend import Tensor
 from viseme.errors import BackendError, InputError
 
-__all__ = ["BY_CONTENT", "Asked", "Question", "as_tensor", "take_output"]
+__all__ = ["BY_CONTENT", "Asked", "OnDemand", "Question", "as_tensor", "take_output"]
 
 BY_CONTENT: Final = "*"
 """In place of a face's name: that it is to be known by its content, if it comes again."""
@@ -44,6 +44,29 @@ class Question(NamedTuple):
 Pair: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
 Asked: TypeAlias = Question | Pair
 """A question, or only the visual input and the window of one."""
+
+
+class OnDemand(Mapping[str, Tensor]):
+    """Tensors by name, each of them made when it is first asked for; for one thread.
+
+    Args:
+        makers: give them.
+    """
+
+    def __init__(self, makers: Mapping[str, Callable[[], Tensor]]) -> None:
+        self._makers = makers
+        self._made: dict[str, Tensor] = {}
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
 
 
 def as_tensor(array: NDArray[Any], form: str, *shapes: tuple[int | None, ...]) -> Tensor:

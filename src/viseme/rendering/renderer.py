@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from viseme.audio import FRAME_RATE_HZ, Latency, Samples, WindowStream
 from viseme.audio.features import Encode
 from viseme.audio.windows import WINDOW_SHAPE
-from viseme.avatar import Avatar, Box, Geometry, crop_inputs, load_avatar
+from viseme.avatar import Avatar, Box, Geometry, crop_face, load_avatar, visual_input
 from viseme.avatar.planes import Pixels, Planes
 from viseme.compose import compose, compose_planes
 from viseme.engine import (
@@ -94,7 +94,6 @@ class _Face(NamedTuple):
     frame: Pixels
     box: Box
     crop: NDArray[np.uint8]
-    visual: NDArray[np.float32]
 
 
 _Spoken: TypeAlias = tuple[int, _Face, NDArray[np.float32]]
@@ -286,7 +285,8 @@ class Renderer:
             index, ((number, frame), window) = asked
             face = self._cut(number, frame)
             name = self._avatar.face_name(number)
-            (prediction,) = generator.run(face.visual[None], window[None], (name,))
+            # Most networks need no look at a face whose features are kept.
+            (prediction,) = generator.run(lambda: self._look(face)[None], window[None], (name,))
             return draw((index, face, prediction))
 
         with Stage(shown, ahead=_FRAMES_AHEAD, name="frames") as frames:
@@ -309,15 +309,20 @@ class Renderer:
         after it to come: there are no helpers then.
         """
         waiting: deque[_Face] = deque()
-        cut = _each(lambda one: self._cut(*one), shown, helpers)
+
+        def seen(one: tuple[int, Pixels]) -> tuple[_Face, NDArray[np.float32]]:
+            face = self._cut(*one)
+            return face, self._look(face)
+
+        cut = _each(seen, shown, helpers)
         with Stage(cut, ahead=_FACES_AHEAD, name="faces") as faces:
 
             def questions() -> Iterator[Question]:
                 # The generator takes them in order and gives predictions in the same order. A face
                 # that cannot be had is told of before there is sound for it.
-                for face, window in zip(faces, windows, strict=False):
+                for (face, visual), window in zip(faces, windows, strict=False):
                     waiting.append(face)
-                    yield Question(face.visual, window, self._avatar.face_name(face.number))
+                    yield Question(visual, window, self._avatar.face_name(face.number))
 
             def spoken() -> Generator[_Spoken, None, None]:
                 asked = Incoming(questions(), windows.abandon)
@@ -368,8 +373,11 @@ class Renderer:
 
     def _cut(self, number: int, frame: Pixels) -> _Face:
         box = self._avatar.box(number)
-        crop, visual = crop_inputs(frame, box, self._geometry)
-        return _Face(number, frame, box, crop, visual)
+        return _Face(number, frame, box, crop_face(frame, box, self._geometry))
+
+    def _look(self, face: _Face) -> NDArray[np.float32]:
+        """Give what the network sees of a face, float32 [6, S, S]."""
+        return visual_input(face.crop, self._geometry)
 
     def _own_generator(self) -> Inferencer | None:
         """Give the generator if nobody else uses it."""
