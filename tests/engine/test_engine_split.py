@@ -34,11 +34,12 @@ from viseme.engine import (
 from viseme.engine.choice import DEVIATION_MAX
 from viseme.engine.features import GUESTS_MIN, Features, FeatureShelf
 from viseme.engine.guests import guests_on_disk
-from viseme.engine.host_halves import HostHalves
+from viseme.engine.host_halves import HostHalves, open_on_host
+from viseme.engine.parts import parts_of
 from viseme.engine.samples import sample_inputs
 from viseme.engine.split import SplitNetwork, split_at_sound
 from viseme.engine.split_backend import SplitBackend
-from viseme.errors import VisemeError
+from viseme.errors import BackendError, VisemeError
 
 SHAPES = [(1, 2, 3, 4), (1, 5)]
 KEY = "a network"
@@ -372,6 +373,25 @@ def test_halves_that_do_not_run_are_not_taken(
         with Inferencer(heavy.path, backend="onnxruntime", features=heavy.features) as inferencer:
             assert inferencer.infer(heavy.visual[0], heavy.audio[0]).shape == (3, 160, 160)
             assert not isinstance(inferencer.backend, SplitBackend)
+
+
+@pytest.mark.parametrize("broken", ["seeing", "speaking"])
+def test_a_half_is_not_left_open_where_the_other_cannot_be(
+    heavy: Heavy, tmp_path: Path, broken: str
+) -> None:
+    parts = parts_of(read_model(heavy.path), KEY, FeatureOptions(1, folder=tmp_path / "cache"))
+    assert parts is not None
+    opened: list[FakeBackend] = []
+
+    def open_part(path: Path, _: object) -> FakeBackend:
+        if path == getattr(parts, broken):
+            raise BackendError("It does not open.")
+        opened.append(FakeBackend(lambda _: []))
+        return opened[-1]
+
+    with pytest.raises(BackendError, match="It does not open"):
+        open_on_host(read_model(heavy.path), parts, heavy.features, KEY, open_part)
+    assert [half.closed for half in opened] == [True]
 
 
 def test_no_face_need_have_a_name(heavy: Heavy, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ class HostHalves(Halves[Features]):
 def open_on_host(
     info: ModelInfo, parts: Parts, options: FeatureOptions, key: str, open_part: OpenPart
 ) -> SplitBackend[Features] | None:
-    """Open both halves of a network, with files for what lies between.
+    """Open both halves of a network side by side, with files for what lies between.
 
     Args:
         info: the whole network.
@@ -98,18 +99,21 @@ def open_on_host(
     Raises:
         BackendError, ModelError: a half cannot be opened.
     """
-    given: dict[str, tuple[int, ...]] = {
-        info.visual_name: (1, *info.visual_shape),
-        info.audio_name: (1, *info.audio_shape),
-    }
+    seen: dict[str, tuple[int, ...]] = {info.visual_name: (1, *info.visual_shape)}
+    heard: dict[str, tuple[int, ...]] = {info.audio_name: (1, *info.audio_shape)}
+    again = seen if parts.sees_again else {}
     with contextlib.ExitStack() as opened:
-        seeing = open_part(parts.seeing, {info.visual_name: given[info.visual_name]})
-        opened.callback(seeing.close)
-        made = parts.shapes_of_one() or _shapes_made(info, parts, seeing)
-        if not parts.sees_again:
-            del given[info.visual_name]
-        speaking = open_part(parts.speaking, {**given, **made})
-        opened.callback(speaking.close)
+
+        def opened_part(path: Path, given: Mapping[str, tuple[int, ...]]) -> Backend:
+            backend = open_part(path, given)
+            opened.callback(backend.close)
+            return backend
+
+        with ThreadPoolExecutor(1, "viseme-opening") as beside:
+            opening = beside.submit(opened_part, parts.seeing, seen)
+            made = parts.shapes_of_one() or _shapes_made(info, parts, opening.result())
+            speaking = opened_part(parts.speaking, {**again, **heard, **made})
+        seeing = opening.result()
         shapes = list(made.values())
         shelf = FeatureShelf(options, key, shapes)
         guests = guests_on_disk(options, shapes)
