@@ -19,7 +19,15 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-__all__ = ["CACHE_DIR_VARIABLE", "Shelf", "bytes_of", "cache_folder", "keep_latest"]
+__all__ = [
+    "CACHE_DIR_VARIABLE",
+    "Shelf",
+    "bytes_of",
+    "cache_folder",
+    "keep_latest",
+    "read_whole",
+    "write_whole",
+]
 
 CACHE_DIR_VARIABLE = "VISEME_CACHE_DIR"
 """The environment variable that puts the cache elsewhere."""
@@ -132,16 +140,38 @@ class Shelf:
         content = np.concatenate(
             [np.ascontiguousarray(part).reshape(-1).view(np.uint8) for part in parts]
         )
-        with contextlib.suppress(OSError):
-            handle, temporary = tempfile.mkstemp(dir=self._folder, suffix=".part")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(content.data)
-                    file.write(_sum_of(content))
-                Path(temporary).replace(self._folder / _short(name))
-            except OSError:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+        write_whole(self._folder / _short(name), content)
+
+
+def write_whole(path: Path, content: NDArray[np.uint8]) -> bool:
+    """Keep bytes in a file, all of them or none, and what tells if they are damaged.
+
+    Returns:
+        Whether they are there now.
+    """
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content.data)
+                file.write(_sum_of(content))
+            Path(temporary).replace(path)
+        except OSError:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError:
+        return False
+    return True
+
+
+def read_whole(path: Path) -> NDArray[np.uint8] | None:
+    """Give what `write_whole` has put into a file, uint8; None where it did not or is damaged."""
+    try:
+        content = np.fromfile(path, np.uint8)
+    except OSError:
+        return None
+    item, check = content[: -_CHECK.itemsize], content[-_CHECK.itemsize :]
+    return item if check.tobytes() == _sum_of(item) else None
 
 
 def _sum_of(content: NDArray[np.uint8]) -> bytes:

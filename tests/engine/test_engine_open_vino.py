@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,8 @@ import numpy as np
 
 from support.backends import skip_unless_available
 from support.probes import noisy_generator
-from viseme.engine import read_model
+from viseme.cache import read_whole, write_whole
+from viseme.engine import Tensor, read_model
 from viseme.engine.open_vino import OpenVINOBackend
 from viseme.engine.samples import sample_inputs
 
@@ -36,7 +38,8 @@ assert seen == [1]
 TWO_AT_ONCE = """
 import sys, threading
 from pathlib import Path
-from viseme.engine import read_model
+from viseme.cache import read_whole, write_whole
+from viseme.engine import Tensor, read_model
 from viseme.engine.open_vino import OpenVINOBackend
 from viseme.engine.samples import sample_inputs
 
@@ -99,3 +102,64 @@ def test_inputs_are_the_callers_again_once_they_are_answered(tmp_path: Path) -> 
     backend.close()
     np.testing.assert_array_equal(made, expected)
     np.testing.assert_array_equal(again, expected)
+
+
+def picture_of(path: Path, sample: dict[str, Tensor]) -> Tensor:
+    backend = OpenVINOBackend(path, keep=True)
+    (picture,) = backend.run(sample)
+    backend.close()
+    return picture
+
+
+def test_what_is_kept_is_opened_in_place_of_the_file(tmp_path: Path) -> None:
+    path = noisy_generator(tmp_path / "noisy.onnx")
+    skip_unless_available("openvino", path)
+    (sample,) = sample_inputs(read_model(path), 1)
+    expected = picture_of(path, sample)
+    content = path.read_bytes()
+    path.write_bytes(b"no network")
+    np.testing.assert_array_equal(picture_of(path, sample), expected)
+
+    (kept,) = tmp_path.glob("noisy.*.openvino")
+    path.write_bytes(content)
+    whole = kept.read_bytes()
+    for damaged in (whole[:-1000], whole[:500] + b"?" + whole[501:], b""):
+        kept.write_bytes(damaged)
+        np.testing.assert_array_equal(picture_of(path, sample), expected)
+        assert read_whole(kept) is not None
+
+
+def test_what_openvino_cannot_read_is_made_again(tmp_path: Path) -> None:
+    path = noisy_generator(tmp_path / "noisy.onnx")
+    skip_unless_available("openvino", path)
+    (sample,) = sample_inputs(read_model(path), 1)
+    expected = picture_of(path, sample)
+    (kept,) = tmp_path.glob("noisy.*.openvino")
+    write_whole(kept, np.arange(1000, dtype=np.uint8))
+    np.testing.assert_array_equal(picture_of(path, sample), expected)
+    assert kept.stat().st_size > 2000
+
+
+def test_no_more_than_two_of_a_network_are_kept(tmp_path: Path) -> None:
+    path = noisy_generator(tmp_path / "noisy.onnx")
+    skip_unless_available("openvino", path)
+    others = [tmp_path / f"noisy.{number}.openvino" for number in range(3)]
+    for number, other in enumerate(others):
+        other.write_bytes(b"of another version")
+        os.utime(other, (number, number))
+    backend = OpenVINOBackend(path, keep=True)
+    backend.close()
+    (made,) = set(tmp_path.glob("noisy.*.openvino")) - set(others)
+    assert set(tmp_path.iterdir()) == {path, made, others[-1]}
+
+
+def test_where_nothing_can_be_written_it_runs_without(tmp_path: Path) -> None:
+    path = noisy_generator(tmp_path / "noisy.onnx")
+    skip_unless_available("openvino", path)
+    (sample,) = sample_inputs(read_model(path), 1)
+    expected = picture_of(path, sample)
+    (kept,) = tmp_path.glob("noisy.*.openvino")
+    kept.unlink()
+    kept.mkdir()  # which no file can take the place of
+    np.testing.assert_array_equal(picture_of(path, sample), expected)
+    assert set(tmp_path.iterdir()) == {path, kept}

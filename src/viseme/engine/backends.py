@@ -72,13 +72,20 @@ def _on_gpu(path: Path, shapes: Shapes, plan: WorkPlan, *, name: str) -> Backend
     return _OPENERS[FLOAT32](path, shapes, plan)
 
 
-def _open_vino(network: Path | bytes, shapes: Shapes, plan: WorkPlan, *, precision: str) -> Backend:
+_PRECISIONS = {"openvino": "float32", BFLOAT16: "bfloat16"}
+"""In what OpenVINO computes, by the name that a back end has for it."""
+
+
+def _open_vino(
+    network: Path | bytes, shapes: Shapes, plan: WorkPlan, *, precision: str, keep: bool = False
+) -> Backend:
     return OpenVINOBackend(
         network,
         precision=precision,
         shapes=shapes,
         threads=plan.threads,
         workers=plan.workers,
+        keep=keep,
     )
 
 
@@ -90,8 +97,7 @@ def _anew(path: Path, shapes: Shapes, plan: WorkPlan, *, name: str) -> Backend:
 
 _ON_PROCESSORS: dict[str, Callable[[Path | bytes, Shapes, WorkPlan], Backend]] = {
     "onnxruntime": _onnx_runtime,
-    "openvino": partial(_open_vino, precision="float32"),
-    BFLOAT16: partial(_open_vino, precision="bfloat16"),
+    **{name: partial(_open_vino, precision=one) for name, one in _PRECISIONS.items()},
 }
 _OPENERS: dict[str, Opener] = {
     "onnxruntime": partial(_anew, name="onnxruntime"),
@@ -99,7 +105,6 @@ _OPENERS: dict[str, Opener] = {
     "openvino": partial(_anew, name="openvino"),
     BFLOAT16: partial(_anew, name=BFLOAT16),
 }
-_OPENVINO_NAMES = ("openvino", BFLOAT16)
 
 BACKEND_NAMES = (AUTO, *_OPENERS)
 """What may be asked for."""
@@ -114,7 +119,7 @@ def check_backend(name: str) -> None:
     """
     if name not in BACKEND_NAMES:
         raise BackendError(f"There is no back end {name!r}; choose {_listed(BACKEND_NAMES)}.")
-    if name in _OPENVINO_NAMES:
+    if name in _PRECISIONS:
         check_installed()
 
 
@@ -185,7 +190,7 @@ def open_halves(
 def _open_part(name: str, plan: WorkPlan, path: Path, shapes: Shapes) -> Backend:
     if target_of(name) is Target.PREPARED:
         return OnnxRuntimeBackend(path, threads=plan.threads, prepared=True)
-    return _ON_PROCESSORS[name](path, shapes, plan)
+    return _open_vino(path, shapes, plan, precision=_PRECISIONS[name], keep=True)
 
 
 def candidates(info: ModelInfo, plan: WorkPlan) -> dict[str, Callable[[], Backend]]:
@@ -195,7 +200,7 @@ def candidates(info: ModelInfo, plan: WorkPlan) -> dict[str, Callable[[], Backen
         names.append("cuda-fp16")
     try:
         check_installed()
-        names += _OPENVINO_NAMES
+        names += _PRECISIONS
     except MissingExtraError:
         pass
     return {name: _opener(name, info, plan) for name in names}

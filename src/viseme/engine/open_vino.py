@@ -1,12 +1,14 @@
 """OpenVINO: running a network on the CPU in float32 or bfloat16.
 
 The library is an extra, imported when a back end is opened, and all of its errors are translated
-here. Its cache of compiled networks stays off: it would save a tenth of a second or two
-of a network of full size, and next to nothing of a small one, for a copy of every network on disk.
+here. Its own cache of compiled networks stays off, since with it each network is still read as it
+was: what is opened again and again is kept here, and read in a third of the time.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import importlib
 import importlib.util
 import sys
@@ -20,12 +22,17 @@ from typing import Any
 
 import numpy as np
 
+from viseme.cache import read_whole, write_whole
 from viseme.engine.backend import Backend, Tensor
+from viseme.engine.machine import cpu_model
 from viseme.errors import BackendError, MissingExtraError, ModelError, VisemeError
 
 __all__ = ["OpenVINOBackend", "check_installed"]
 
 _core_lock = threading.Lock()
+_KEPT = ".openvino"
+_KEPT_MAX = 2
+"""Of one network: two processors may share a folder, and a new version comes now and then."""
 _INSTALL = "install it with `pip install viseme[openvino]`"
 
 
@@ -48,6 +55,8 @@ class OpenVINOBackend(Backend):
             memory and kernels ahead only for fixed shapes. Calls must keep to them.
         threads: cores for one call.
         workers: calls at once.
+        keep: to keep what OpenVINO has made of the file beside it, so that it is opened sooner
+            when it is opened again. The file has to stay as it is.
 
     Raises:
         MissingExtraError: if OpenVINO is not installed.
@@ -63,6 +72,7 @@ class OpenVINOBackend(Backend):
         shapes: Mapping[str, tuple[int, ...]] | None = None,
         threads: int = 1,
         workers: int = 1,
+        keep: bool = False,
     ) -> None:
         ov = _library()
         hint = ov.properties.hint
@@ -87,12 +97,16 @@ class OpenVINOBackend(Backend):
             hint.enable_cpu_pinning: False,
         }
         title = str(model) if isinstance(model, Path) else "the network"
-        with _translated(f"OpenVINO cannot read {title}", ModelError):
-            network = core.read_model(model)
-            if shapes:
-                network.reshape({name: list(shape) for name, shape in shapes.items()})
+        kept = None
+        if keep and isinstance(model, Path):
+            words = repr((ov.__version__, cpu_model(), precision, sorted((shapes or {}).items())))
+            kept = _Kept(model, hashlib.sha256(words.encode()).hexdigest()[:16])
+        compiled = None if kept is None else kept.read(core, config)
         with _translated(f"OpenVINO cannot prepare {title}", BackendError):
-            compiled = core.compile_model(network, "CPU", config)
+            if compiled is None:
+                compiled = core.compile_model(_read(core, model, title, shapes), "CPU", config)
+                if kept is not None:
+                    kept.write(compiled)
             taken = compiled.get_property(hint.inference_precision)
             requests: SimpleQueue[Any] = SimpleQueue()
             for _ in range(workers):
@@ -120,6 +134,50 @@ class OpenVINOBackend(Backend):
     def close(self) -> None:
         """Let go of the network; calls under way hold it until they end."""
         self._requests = None
+
+
+def _read(
+    core: Any, model: Path | bytes, title: str, shapes: Mapping[str, tuple[int, ...]] | None
+) -> Any:
+    """Read a network, its shapes fixed."""
+    with _translated(f"OpenVINO cannot read {title}", ModelError):
+        network = core.read_model(model)
+        if shapes:
+            network.reshape({name: list(shape) for name, shape in shapes.items()})
+        return network
+
+
+class _Kept:
+    """What OpenVINO has made of a network's file, in another beside it; saves time alone.
+
+    Args:
+        network: the file.
+        key: tells what it is made for from all else.
+    """
+
+    def __init__(self, network: Path, key: str) -> None:
+        self._path = network.with_suffix(f".{key}{_KEPT}")
+        self._all = f"{network.stem}.*{_KEPT}"
+
+    def read(self, core: Any, config: Mapping[Any, Any]) -> Any:
+        """Give the compiled network; None where there is none, or none that can be read."""
+        content = read_whole(self._path)
+        if content is None:
+            return None
+        with contextlib.suppress(RuntimeError):
+            return core.import_model(content.tobytes(), "CPU", config)
+        return None
+
+    def write(self, compiled: Any) -> None:
+        """Keep it, and no more of the same network than `_KEPT_MAX`."""
+        with contextlib.suppress(RuntimeError, OSError):
+            content = np.frombuffer(compiled.export_model().getbuffer(), np.uint8)
+            if write_whole(self._path, content):
+                by_age = sorted(
+                    self._path.parent.glob(self._all), key=lambda one: one.stat().st_mtime
+                )
+                for old in by_age[:-_KEPT_MAX]:
+                    old.unlink(missing_ok=True)
 
 
 def _core() -> Any:
