@@ -156,9 +156,8 @@ def write_whole(path: Path, content: NDArray[np.uint8]) -> bool:
                 file.write(content.data)
                 file.write(_sum_of(content))
             Path(temporary).replace(path)
-        except OSError:
+        finally:
             Path(temporary).unlink(missing_ok=True)
-            raise
     except OSError:
         return False
     return True

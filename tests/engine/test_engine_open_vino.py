@@ -38,8 +38,7 @@ assert seen == [1]
 TWO_AT_ONCE = """
 import sys, threading
 from pathlib import Path
-from viseme.cache import read_whole, write_whole
-from viseme.engine import Tensor, read_model
+from viseme.engine import read_model
 from viseme.engine.open_vino import OpenVINOBackend
 from viseme.engine.samples import sample_inputs
 
@@ -111,11 +110,16 @@ def picture_of(path: Path, sample: dict[str, Tensor]) -> Tensor:
     return picture
 
 
-def test_what_is_kept_is_opened_in_place_of_the_file(tmp_path: Path) -> None:
-    path = noisy_generator(tmp_path / "noisy.onnx")
+def drawn(folder: Path) -> tuple[Path, dict[str, Tensor], Tensor]:
+    """Write a network, open it, keeping it, and draw a sample."""
+    path = noisy_generator(folder / "noisy.onnx")
     skip_unless_available("openvino", path)
     (sample,) = sample_inputs(read_model(path), 1)
-    expected = picture_of(path, sample)
+    return path, sample, picture_of(path, sample)
+
+
+def test_what_is_kept_is_opened_in_place_of_the_file(tmp_path: Path) -> None:
+    path, sample, expected = drawn(tmp_path)
     content = path.read_bytes()
     path.write_bytes(b"no network")
     np.testing.assert_array_equal(picture_of(path, sample), expected)
@@ -130,10 +134,7 @@ def test_what_is_kept_is_opened_in_place_of_the_file(tmp_path: Path) -> None:
 
 
 def test_what_openvino_cannot_read_is_made_again(tmp_path: Path) -> None:
-    path = noisy_generator(tmp_path / "noisy.onnx")
-    skip_unless_available("openvino", path)
-    (sample,) = sample_inputs(read_model(path), 1)
-    expected = picture_of(path, sample)
+    path, sample, expected = drawn(tmp_path)
     (kept,) = tmp_path.glob("noisy.*.openvino")
     write_whole(kept, np.arange(1000, dtype=np.uint8))
     np.testing.assert_array_equal(picture_of(path, sample), expected)
@@ -154,10 +155,7 @@ def test_no_more_than_two_of_a_network_are_kept(tmp_path: Path) -> None:
 
 
 def test_where_nothing_can_be_written_it_runs_without(tmp_path: Path) -> None:
-    path = noisy_generator(tmp_path / "noisy.onnx")
-    skip_unless_available("openvino", path)
-    (sample,) = sample_inputs(read_model(path), 1)
-    expected = picture_of(path, sample)
+    path, sample, expected = drawn(tmp_path)
     (kept,) = tmp_path.glob("noisy.*.openvino")
     kept.unlink()
     kept.mkdir()  # which no file can take the place of

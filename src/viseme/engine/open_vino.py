@@ -2,7 +2,7 @@
 
 The library is an extra, imported when a back end is opened, and all of its errors are translated
 here. Its own cache of compiled networks stays off, since with it each network is still read as it
-was: what is opened again and again is kept here, and read in a third of the time.
+was: what is opened again and again is kept here.
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ class OpenVINOBackend(Backend):
         workers: int = 1,
         keep: bool = False,
     ) -> None:
+        core = _core()  # first, for of two threads only one may be loading the library
         ov = _library()
         hint = ov.properties.hint
-        core = _core()
         if precision == "bfloat16" and "BF16" not in core.get_property(
             "CPU", ov.properties.device.capabilities
         ):
